@@ -1,0 +1,10 @@
+"""The action kinds, one file each; this is the table of contents."""
+
+from automations.actions.email_send import EmailSend
+from automations.actions.http_request import HttpRequest
+from automations.actions.log_write import LogWrite
+from automations.actions.transform import Transform
+from automations.kinds import actions
+
+for kind in (Transform, LogWrite, HttpRequest, EmailSend):
+    actions.register(kind())

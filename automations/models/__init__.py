@@ -1,0 +1,27 @@
+"""Definitions, one noun per file; import them from here."""
+
+from automations.models.action import Action
+from automations.models.condition import Condition
+from automations.models.connection import Connection
+from automations.models.epoch import Epoch
+from automations.models.listener import Listener
+from automations.models.scenario import Scenario
+from automations.models.subject import Subject
+from automations.models.trigger import Trigger
+from automations.models.version import Release, Version
+from automations.models.workflow import Mode, Workflow
+
+__all__ = [
+    "Action",
+    "Condition",
+    "Connection",
+    "Epoch",
+    "Listener",
+    "Mode",
+    "Release",
+    "Scenario",
+    "Subject",
+    "Trigger",
+    "Version",
+    "Workflow",
+]

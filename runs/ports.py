@@ -1,0 +1,4 @@
+"""What execution gives to the floors below, registered at start."""
+
+
+def register() -> None: ...
