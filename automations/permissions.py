@@ -7,6 +7,7 @@ object, `visible_to` for lists; nothing else in the product decides rights.
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser, Group, User
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -150,24 +151,64 @@ def may_create(user: Any) -> bool:
     return user is None or user.is_superuser or user.has_perm("automations.add_workflow") or holds_any_role(user)
 
 
-def may_manage(user: Any, model: type[models.Model], verb: str) -> bool:
-    """Whether `user` may add, change, delete or view installation-wide things such as connections and endpoints."""
-    return user is None or user.has_perm(f"{model._meta.app_label}.{verb}_{model._meta.model_name}")
+def may_manage(user: Any, verb: str, thing: models.Model | type[models.Model]) -> bool:
+    """Whether `user` may add, change, delete or view connections or endpoints: all of them, or this one."""
+    if user is None:
+        return True
+    permission = f"{thing._meta.app_label}.{verb}_{thing._meta.model_name}"
+    return user.has_perm(permission) or (isinstance(thing, models.Model) and user.has_perm(permission, thing))
+
+
+def require_manage(user: Any, verb: str, thing: models.Model | type[models.Model]) -> None:
+    """Raise PermissionDenied unless `may_manage`."""
+    if not may_manage(user, verb, thing):
+        raise PermissionDenied(f"You may not {verb} this {thing._meta.verbose_name}.")
+
+
+def entrust(user: Any, thing: models.Model) -> None:
+    """Let whoever made a connection or an endpoint name, change and delete it."""
+    if user is not None:
+        label, name = thing._meta.app_label, thing._meta.model_name
+        for permission in ("user", f"view_{name}", f"change_{name}", f"delete_{name}"):
+            assign_perm(f"{label}.{permission}", user, thing)
+
+
+def listed_for(user: Any, model: type[models.Model]) -> QuerySet:
+    """The connections or endpoints `user` may see: those they may name or manage."""
+    if may_manage(user, "view", model) or may_manage(user, "change", model):
+        return model._default_manager.all()
+    label, name = model._meta.app_label, model._meta.model_name
+    permissions = [f"{label}.{permission}" for permission in ("user", f"view_{name}", f"change_{name}")]
+    return get_objects_for_user(user, permissions, model, any_perm=True, accept_global_perms=False)
+
+
+PROBE = "probe"
+
+
+def probe() -> User:
+    """The built-in account tests run as by default: no password, no superuser, no rights but those of the test."""
+    unusable = {"first_name": "Probe", "password": make_password(None)}
+    return User.objects.get_or_create(username=PROBE, defaults=unusable)[0]
 
 
 __all__ = [
+    "PROBE",
     "ROLES",
     "VERBS",
+    "entrust",
     "grant",
     "grants",
     "holds_any_role",
+    "listed_for",
     "may",
     "may_create",
     "may_manage",
     "may_run_as",
     "may_use",
+    "probe",
     "replace_grants",
     "require",
+    "require_manage",
     "roles",
     "usable_by",
     "visible_to",

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import environ
 
@@ -20,6 +21,7 @@ ENCRYPTION_KEYS = encryption_keys(env, VAR_DIR)
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+PORT = env.int("PORT", default=8000)
 HTTPS = PUBLIC_URL.startswith("https://")
 
 ROOT_URLCONF = "config.urls"
@@ -32,7 +34,7 @@ INSTALLED_APPS = [
     "unfold.contrib.inlines",
     "unfold.contrib.guardian",
     "unfold.contrib.simple_history",
-    "config.admin_site.ProductAdminConfig",
+    "config.apps.ProductAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -80,6 +82,7 @@ TEMPLATES = [
 # --- Database: SQLite under var/ unless DATABASE_URL says otherwise ---------------------------------------------
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'automation.sqlite3'}")}
 DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", default="")
+DATABASES["default"]["HOST"] = unquote(DATABASES["default"].get("HOST") or "")  # a socket's folder, %2F for /
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":

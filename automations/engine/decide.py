@@ -188,8 +188,8 @@ def _resume(look: _Look, action: ActionPlan, step: StepState) -> None:
     if step.due_at is None or step.due_at > look.now:
         return
     if step.status == "retrying":
-        needs = [key for key in action.needs if look.status(key) in FINISHED]
-        look.perform.append(Ready(action.key, step.ready_at or _ready_at(look, action, needs)))
+        counted = graph.join(action, look.status, {}, look.plan).counted
+        look.perform.append(Ready(action.key, step.ready_at or _ready_at(look, action, counted)))
     elif step.status in {"waiting", "awaiting_approval"}:
         look.due.append(action.key)
 
@@ -225,9 +225,10 @@ def _ask_when(look: _Look, action: ActionPlan, ready_at: datetime) -> None:
 
 def _one_at_a_time(look: _Look) -> None:
     """Keep the first step in document order, and none while another is going on."""
-    busy = [a.key for a in look.plan.actions if look.step(a.key).status in ACTIVE]
-    allowed = busy or [min(look.perform, key=lambda r: look.plan.by_key[r.key].position).key] if look.perform else busy
-    look.perform = [ready for ready in look.perform if ready.key in allowed]
+    busy = {a.key for a in look.plan.actions if look.step(a.key).status in ACTIVE}
+    if look.perform and not busy:
+        busy = {min(look.perform, key=lambda ready: look.plan.by_key[ready.key].position).key}
+    look.perform = [ready for ready in look.perform if ready.key in busy]
 
 
 # Undoing ---------------------------------------------------------------------------------------------------------
@@ -237,11 +238,12 @@ def _compensate(look: _Look) -> None:
     """Perform the next compensation, newest success first; one that failed does not stop the others."""
     if any(look.status(a.key) in ACTIVE - {"unknown"} for a in look.plan.actions if not _cancelled_now(look, a.key)):
         return
-    done = [a for a in look.plan.actions if a.compensate and look.step(a.key).status == "succeeded"]
-    done.sort(key=lambda a: (look.finished_at(a.key), look.plan.actions.index(a)), reverse=True)
-    for action in done:
+    # Reversed first, so that the stable sort puts the later of two that finished together first.
+    done = [a for a in reversed(look.plan.actions) if look.step(a.key).status == "succeeded"]
+    for action in sorted(done, key=lambda a: look.finished_at(a.key), reverse=True):
         undo = action.compensate
-        assert undo is not None
+        if undo is None:
+            continue
         step = look.step(undo.key)
         if step.status in FINISHED:
             continue

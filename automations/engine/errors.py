@@ -66,6 +66,24 @@ class DefinitionError(AutomationError):
         super().__init__("; ".join(str(problem) for problem in self.problems[:5]))
 
 
+class UnreadableError(AutomationError):
+    """The text cannot be read as data.
+
+    `line` and `column` count from 1 where they are known, `path` is written like `actions[1].when`.
+    """
+
+    def __init__(self, message: str, *, line: int | None = None, column: int | None = None, path: str = "") -> None:
+        where = f"line {line}, column {column}" if line and column else path
+        super().__init__(f"{message} ({where})" if where else message)
+        self.line = line
+        self.column = column
+        self.path = path
+
+    def problem(self) -> Problem:
+        """Return it as the one Problem of the document."""
+        return Problem(self.path, self.message, line=self.line)
+
+
 class StepError(AutomationError):
     """The step failed.
 

@@ -15,6 +15,8 @@ class Batch(models.Model):
     filter = JSONTextField(default=dict)
     rate = models.FloatField(null=True)  # replays per second; null: as fast as they go
     stop_after = models.PositiveIntegerField(null=True)  # failures after which it stops by itself
+    forgiven = models.PositiveIntegerField(default=0)  # failures that a resume has set aside
+    simulate = models.BooleanField(default=False)  # a rehearsal: simulated runs instead of reopened ones
     reason = models.TextField(blank=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -10,80 +10,164 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('automations_runs', '0001_initial'),
+        ("automations_runs", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Endpoint',
+            name="Endpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=100, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9-]*\\Z', 'Use lower-case letters, digits and hyphens, as in order-routing.')])),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('scheme', models.CharField(choices=webhooks.models.endpoint.scheme_choices, default='standard', max_length=20)),
-                ('enabled', models.BooleanField(default=True)),
-                ('options', automations.fields.JSONTextField(blank=True, default=dict, help_text='Window, size limit, header names (docs/webhooks.md).')),
-                ('secret', automations.fields.EncryptedJSONField(blank=True, editable=False, null=True)),
-                ('previous_secret', automations.fields.EncryptedJSONField(blank=True, editable=False, null=True)),
-                ('previous_valid_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "slug",
+                    models.SlugField(
+                        max_length=100,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9-]*\\Z",
+                                "Use lower-case letters, digits and hyphens, as in order-routing.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=200)),
+                (
+                    "scheme",
+                    models.CharField(
+                        choices=webhooks.models.endpoint.scheme_choices, default="standard", max_length=20
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "options",
+                    automations.fields.JSONTextField(
+                        blank=True, default=dict, help_text="Window, size limit, header names (docs/webhooks.md)."
+                    ),
+                ),
+                ("secret", automations.fields.EncryptedJSONField(blank=True, editable=False, null=True)),
+                ("previous_secret", automations.fields.EncryptedJSONField(blank=True, editable=False, null=True)),
+                ("previous_valid_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['slug'],
-                'permissions': [('user', 'May name it in a workflow')],
+                "ordering": ["slug"],
+                "permissions": [("user", "May name it in a workflow")],
             },
         ),
         migrations.CreateModel(
-            name='HistoricalEndpoint',
+            name="HistoricalEndpoint",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=100, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9-]*\\Z', 'Use lower-case letters, digits and hyphens, as in order-routing.')])),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('scheme', models.CharField(choices=webhooks.models.endpoint.scheme_choices, default='standard', max_length=20)),
-                ('enabled', models.BooleanField(default=True)),
-                ('options', automations.fields.JSONTextField(blank=True, default=dict, help_text='Window, size limit, header names (docs/webhooks.md).')),
-                ('previous_valid_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('created_at', models.DateTimeField(blank=True, editable=False)),
-                ('updated_at', models.DateTimeField(blank=True, editable=False)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID")),
+                (
+                    "slug",
+                    models.SlugField(
+                        max_length=100,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9-]*\\Z",
+                                "Use lower-case letters, digits and hyphens, as in order-routing.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=200)),
+                (
+                    "scheme",
+                    models.CharField(
+                        choices=webhooks.models.endpoint.scheme_choices, default="standard", max_length=20
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "options",
+                    automations.fields.JSONTextField(
+                        blank=True, default=dict, help_text="Window, size limit, header names (docs/webhooks.md)."
+                    ),
+                ),
+                ("previous_valid_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("created_at", models.DateTimeField(blank=True, editable=False)),
+                ("updated_at", models.DateTimeField(blank=True, editable=False)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical endpoint',
-                'verbose_name_plural': 'historical endpoints',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical endpoint",
+                "verbose_name_plural": "historical endpoints",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='Receipt',
+            name="Receipt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(max_length=100)),
-                ('verdict', models.CharField(choices=[('accepted', 'Accepted'), ('duplicate', 'Duplicate'), ('bad_signature', 'Bad signature'), ('stale', 'Stale'), ('unsigned', 'Unsigned'), ('too_large', 'Too large'), ('malformed', 'Malformed'), ('disabled', 'Disabled')], max_length=14)),
-                ('reason', models.TextField(blank=True)),
-                ('dedupe_id', models.CharField(blank=True, max_length=300)),
-                ('matched_secret', models.PositiveSmallIntegerField(null=True)),
-                ('received_at', models.DateTimeField(auto_now_add=True)),
-                ('remote', models.CharField(blank=True, max_length=60)),
-                ('size', models.PositiveIntegerField(default=0)),
-                ('headers', automations.fields.JSONTextField(default=dict)),
-                ('body', models.BinaryField(default=b'')),
-                ('endpoint', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='receipts', to='automations_webhooks.endpoint')),
-                ('event', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='receipts', to='automations_runs.event')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.CharField(max_length=100)),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[
+                            ("accepted", "Accepted"),
+                            ("duplicate", "Duplicate"),
+                            ("bad_signature", "Bad signature"),
+                            ("stale", "Stale"),
+                            ("unsigned", "Unsigned"),
+                            ("too_large", "Too large"),
+                            ("malformed", "Malformed"),
+                            ("disabled", "Disabled"),
+                        ],
+                        max_length=14,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("dedupe_id", models.CharField(blank=True, max_length=300)),
+                ("matched_secret", models.PositiveSmallIntegerField(null=True)),
+                ("received_at", models.DateTimeField(auto_now_add=True)),
+                ("remote", models.CharField(blank=True, max_length=60)),
+                ("size", models.PositiveIntegerField(default=0)),
+                ("headers", automations.fields.JSONTextField(default=dict)),
+                ("body", models.BinaryField(default=b"")),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="receipts",
+                        to="automations_webhooks.endpoint",
+                    ),
+                ),
+                (
+                    "event",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="receipts",
+                        to="automations_runs.event",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
     ]

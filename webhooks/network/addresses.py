@@ -179,7 +179,7 @@ def _mapped(address: Address) -> ipaddress.IPv4Address | None:
 def _sentence(address: Address, host: str, kind: str, *, guarded: bool) -> str:
     mapped = _mapped(address)
     shown, entry = (f"{address} ({mapped})", mapped) if mapped else (str(address), address)
-    whose = f" for {plain_host(host)}" if host and plain_host(host) != str(address) else ""
+    whose = f" for {plain_host(host)}" if host and ":" not in host and host != str(address) else ""
     listing = f"{SETTING}={ipaddress.ip_network(entry or address)}"
     way = (
         f"Only {listing} would allow it." if guarded else f"The connection's allow_private or {listing} would allow it."

@@ -30,11 +30,13 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*)", re.ASCII)
 
 def invalid(message: str) -> NetworkError:
     """A refusal before anything was sent."""
-    return NetworkError(message, kind="invalid_request")
+    return NetworkError(f"The request cannot be sent: {message}.", kind="invalid_request")
 
 
 def check_limits(request: Request) -> None:
-    """Raise NetworkError unless timeout, size and redirect limits make sense."""
+    """Raise NetworkError unless body, timeout, size and redirect limits make sense."""
+    if request.body is not None and not isinstance(request.body, bytes):
+        raise invalid("body must be bytes")
     if not math.isfinite(request.timeout) or request.timeout <= 0:
         raise invalid("timeout must be a number of seconds above zero")
     if request.max_bytes < 0:

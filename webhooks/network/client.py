@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
@@ -35,6 +36,9 @@ class _Progress:
     sent: bool = False
     reused: bool = False
     status: int | None = None
+
+
+_current: ContextVar[_Progress] = ContextVar("current_progress")
 
 
 @dataclass
@@ -90,8 +94,10 @@ class OutboundClient:
             await session.close()
 
     async def send(self, request: Request) -> Response:
-        """Send one request and read its answer, whatever the status. Raises NetworkError, and nothing else.
+        """Send one request and read its answer, whatever the status.
 
+        Raises NetworkError for whatever can go wrong between here and the receiver; RuntimeError only for a
+        client that is closed or belongs to another event loop.
         A request is never silently repeated, except a GET, HEAD or OPTIONS whose kept-alive connection
         turned out to be closed. Cookies are neither kept nor sent.
         """
@@ -129,6 +135,7 @@ class OutboundClient:
 
     async def _exchange(self, request: Request, hop: _Hop, progress: _Progress) -> Response:
         current_host.set(hop.url.raw_host or "")
+        _current.set(progress)
         progress.status = None
         answer = await self._session(hop.allow_private).request(
             hop.method,
@@ -200,8 +207,8 @@ async def _no_silent_repetition(
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
-        if request.method in SAFE_METHODS and not isinstance(exc, aiohttp.ClientConnectorError):
-            raise
+        if request.method in SAFE_METHODS and _current.get().reused:
+            raise  # aiohttp repeats it once, on a fresh connection
         raise Unrepeated(exc) from None
 
 

@@ -18,6 +18,7 @@ from .literals import INT_MAX, INT_MIN, UINT_MAX
 from .times import between, duration, nanos, timestamp
 from .values import Uint, plain, type_name
 
+_TIME_COST = 12  # operations of calculating with a timestamp or duration
 _NAMES = {"+": "added", "-": "subtracted", "*": "multiplied", "/": "divided", "%": "divided with %"}
 
 
@@ -48,9 +49,9 @@ def calculate(frame: Frame, operator: str, left: Any, right: Any) -> Any:
     result = None
     if operator == "+":
         result = _joined(frame, left, right) if kind is other else None
-        result = _later(left, right) if result is None else result
+        result = _later(frame, left, right) if result is None else result
     elif operator == "-":
-        result = _earlier(left, right)
+        result = _earlier(frame, left, right)
     if result is None:
         raise Fault(f"{type_name(left)} and {type_name(right)} cannot be {_NAMES[operator]}")
     return result
@@ -112,7 +113,8 @@ def _joined(frame: Frame, left: Any, right: Any) -> Any:
     return None
 
 
-def _later(left: Any, right: Any) -> datetime | timedelta | None:
+def _later(frame: Frame, left: Any, right: Any) -> datetime | timedelta | None:
+    frame.charge(_TIME_COST)
     if isinstance(left, timedelta) and isinstance(right, timedelta):
         return duration(nanos(left) + nanos(right))
     if isinstance(left, datetime) and isinstance(right, timedelta):
@@ -122,7 +124,8 @@ def _later(left: Any, right: Any) -> datetime | timedelta | None:
     return None
 
 
-def _earlier(left: Any, right: Any) -> datetime | timedelta | None:
+def _earlier(frame: Frame, left: Any, right: Any) -> datetime | timedelta | None:
+    frame.charge(_TIME_COST)
     if isinstance(left, timedelta) and isinstance(right, timedelta):
         return duration(nanos(left) - nanos(right))
     if isinstance(left, datetime) and isinstance(right, timedelta):

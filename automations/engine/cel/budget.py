@@ -12,6 +12,10 @@ MAX_SOURCE = 16_384  # characters of an expression's source
 MAX_DEPTH = 100  # levels an expression may nest; keeps parsing and evaluation far from Python's own limit
 CHARACTERS_PER_OPERATION = 8
 BYTES_SCANNED_PER_OPERATION = 128
+COMPARED_PER_OPERATION = 160
+SHORT_TEXT = 64  # characters a text may have without a charge of its own
+LONG_PART = 100  # characters from which on searching may compare every position with the whole part
+LINEAR_TEXT = 30_000  # characters from which on searching is linear whatever the part
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Budget:
     ``size``: characters or elements of any value that is built, and of the whole result.
     """
 
-    operations: int = 250_000
+    operations: int = 200_000
     nesting: int = 100
     size: int = 1_000_000
 
@@ -53,7 +57,8 @@ class Frame:
     def charge_text(self, length: int) -> None:
         """Pay for ``length`` characters about to be made; refuse a text over the size limit before it exists."""
         self.charge_size(length)
-        self.charge(length // CHARACTERS_PER_OPERATION)
+        if length > SHORT_TEXT:
+            self.charge((length - SHORT_TEXT) // CHARACTERS_PER_OPERATION)
 
     def charge_items(self, count: int) -> None:
         """Pay for a list or map of ``count`` elements about to be made."""
@@ -67,6 +72,12 @@ class Frame:
     def charge_scan(self, length: int) -> None:
         """Pay for reading ``length`` characters or bytes once."""
         self.charge(length // BYTES_SCANNED_PER_OPERATION)
+
+    def charge_search(self, text: int, part: int) -> None:
+        """Pay for looking for ``part`` characters in a text of ``text`` characters."""
+        if part >= LONG_PART and text < LINEAR_TEXT:
+            self.charge(max(0, text - part) * part // COMPARED_PER_OPERATION)
+        self.charge_scan(text + part)
 
     def deeper(self, depth: int) -> int:
         """One level further into a value."""

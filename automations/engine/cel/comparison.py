@@ -14,6 +14,7 @@ from .times import nanos
 from .values import CelType, Flag, Optional, Uint, plain, type_name
 
 NUMBERS = frozenset({int, Uint, float})
+KEYS = frozenset({str, bool, int, Uint, float})  # types that may be looked up in a map
 _ATOMS = frozenset({str, bytes, bool, type(None), CelType})
 _ORDERED = frozenset({str, bytes, bool})
 ORDERS: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
@@ -41,13 +42,17 @@ def equals(frame: Frame, left: Any, right: Any, depth: int = 0) -> bool:
         if kind is not other:
             return False
         depth = frame.deeper(depth)
+        frame.charge(4)
         if kind is list:
             return _same_lists(frame, left, right, depth)
-        return _same_maps(frame, left, right, depth) if kind is dict else _same_lists(
-            frame, left.items, right.items, depth
+        return (
+            _same_maps(frame, left, right, depth)
+            if kind is dict
+            else _same_lists(frame, left.items, right.items, depth)
         )
     for base in (datetime, timedelta):
         if isinstance(left, base):
+            frame.charge(8)
             return isinstance(right, base) and nanos(left) == nanos(right)
     return bool(left == right)
 
@@ -94,6 +99,7 @@ def ordered(frame: Frame, operator: str, left: Any, right: Any) -> bool:
         return compare(left, right)
     for base in (datetime, timedelta):
         if isinstance(left, base) and isinstance(right, base):
+            frame.charge(8)
             return compare(nanos(left), nanos(right))
     raise Fault(f"{type_name(left)} and {type_name(right)} cannot be compared with {operator}")
 
@@ -138,15 +144,16 @@ def contains(frame: Frame, value: Any, values: Any) -> bool:
     """``value in values``: an element of a list or a key of a map."""
     values, value = plain(values), plain(value)
     if type(values) is dict:
-        if type(value) in (list, dict):
+        if type(value) not in KEYS:
             raise Fault(f"a {type_name(value)} cannot be a key")
         return find(frame, values, value)[0]
     if type(values) is not list:
         raise Fault(f"'in' needs a list or map, not {type_name(values)}")
-    text = type(value) is str
+    kind = type(value)
+    quick = kind is str or kind is int
     for item in values:
         frame.left -= 1
-        if text and type(item) is str:
+        if quick and type(item) is kind:
             if item == value:
                 return True
         elif equals(frame, value, item):

@@ -35,9 +35,9 @@ def expand(call: Call) -> Node:
     kind, one, two = shape
     count = len(call.args)
     if count in one:
-        return _loop(kind, call, 1)
+        return _loop(kind, call, call.target, 1)
     if count in two:
-        return _loop(kind, call, 2)
+        return _loop(kind, call, call.target, 2)
     return call
 
 
@@ -62,8 +62,7 @@ def _bind(kind: str, call: Call, name: Node, value: Node, body: Node) -> Node:
     return Bind(kind, _variable(name), value, body, call.start, call.end, call.at)
 
 
-def _loop(kind: str, call: Call, count: int) -> Node:
-    assert call.target is not None
+def _loop(kind: str, call: Call, source: Node, count: int) -> Node:
     names = tuple(_variable(node) for node in call.args[:count])
     if len(set(names)) != len(names):
         raise Fault("the two variables of a macro need different names")
@@ -74,4 +73,4 @@ def _loop(kind: str, call: Call, count: int) -> Node:
         condition = parts[0]
     else:
         condition, body = parts if len(parts) == 2 else (None, parts[0])
-    return Loop(kind, call.target, names, condition, body, call.start, call.end, call.at)
+    return Loop(kind, source, names, condition, body, call.start, call.end, call.at)

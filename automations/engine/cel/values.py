@@ -5,7 +5,7 @@ int is ``int``, uint :class:`Uint`, double ``float``, timestamp an aware ``datet
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -134,8 +134,9 @@ def plain(value: Any) -> Any:
 
 
 def _converted(value: Any) -> Any:
-    for base in (bool, Uint, int, float, str, bytes, list):
-        if isinstance(value, base):
+    bases: tuple[Callable[[Any], Any], ...] = (Uint, int, float, str, bytes, list)
+    for base in bases:
+        if isinstance(value, base):  # type: ignore[arg-type]
             return base(value)
     if isinstance(value, bytearray | memoryview):
         return bytes(value)

@@ -1,0 +1,205 @@
+"""What every admin class of the product stands on: object permissions on every path, pages instead of raw forms.
+
+The stock admin asks for rights on the *model* and the history pages ask for none on the *object*
+(docs/screens.md, "Rights"). Here each class answers two questions, `visible` for lists and `allowed` for one row,
+and every path of the admin goes through them: list, page, form, history, deletion, actions.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import models
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
+from simple_history.admin import SimpleHistoryAdmin
+from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
+
+from automations.engine.errors import AutomationError
+
+View = Callable[..., HttpResponse]
+
+
+class ProductAdmin(ModelAdmin):
+    """Unfold's ModelAdmin under object permissions.
+
+    `empty` = (what is missing, what to do next), shown where a list has no rows.
+    """
+
+    change_list_template = "automations/list.html"
+    list_before_template = "automations/chips.html"
+    compressed_fields = True
+    list_per_page = 50
+    show_full_result_count = False
+    empty: tuple[str, str] = ("Nothing here yet", "")
+    empty_icon = "inbox"
+
+    # Rights: the two questions ----------------------------------------------------------------------------------
+
+    def visible(self, user: Any) -> QuerySet:
+        """The rows `user` may know of."""
+        raise NotImplementedError
+
+    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+        """Whether `user` may `view add change delete`; `row` None asks for the list as a whole."""
+        raise NotImplementedError
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        rows = self.visible(request.user)
+        ordering = self.get_ordering(request)
+        return rows.order_by(*ordering) if ordering else rows
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._answer(request, "view", obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._answer(request, "add", None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._answer(request, "change", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._answer(request, "delete", obj)
+
+    def _answer(self, request: HttpRequest, verb: str, obj: Any) -> bool:
+        if obj is not None and not isinstance(obj, self.model):  # Unfold asks with the id of the row
+            obj = self.visible(request.user).filter(pk=obj).first()
+            if obj is None:
+                return False
+        return self.allowed(request.user, verb, obj)
+
+    # Pages of our own -------------------------------------------------------------------------------------------
+
+    def row(self, request: HttpRequest, object_id: str) -> Any:
+        """The row of an address. Raises Http404 where there is none, or none this person may see."""
+        try:
+            found = self.get_queryset(request).get(pk=unquote(str(object_id)))
+        except (self.model.DoesNotExist, ValueError, ValidationError):
+            raise Http404(f"There is no such {self.opts.verbose_name}.") from None
+        if not self.has_view_permission(request, found):
+            raise Http404(f"There is no such {self.opts.verbose_name}.")
+        return found
+
+    def page(
+        self, request: HttpRequest, template: str, row: Any, title: str, context: Mapping[str, Any], status: int = 200
+    ) -> HttpResponse:
+        """Render a page about `row` (None: about the model) inside the admin's frame."""
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            template,
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "model_admin": self,
+                "original": row,
+                "title": title,
+                "subtitle": str(row) if row is not None else None,
+                "media": self.media,
+                **context,
+            },
+            status=status,
+        )
+
+    def address(self, name: str, *arguments: Any) -> str:
+        """The address of one of this admin's pages by its short name, as in `address("change", 7)`."""
+        options = self.opts
+        return reverse(f"{self.admin_site.name}:{options.app_label}_{options.model_name}_{name}", args=arguments)
+
+    def own(self, route: str, view: View, name: str) -> URLPattern:
+        """A route of our own, behind the admin's sign-in."""
+        options = self.opts
+        return path(route, self.admin_site.admin_view(view), name=f"{options.app_label}_{options.model_name}_{name}")
+
+    def own_urls(self) -> list[URLPattern]:
+        return []
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*self.own_urls(), *super().get_urls()]
+
+
+class InfiniteList:
+    """For lists that may be very long: newest first, no count of all rows, no free sorting."""
+
+    paginator = InfinitePaginator
+    sortable_by = ()
+    list_per_page = 50
+
+
+class ReadOnlyAdmin(ProductAdmin):
+    """Rows that machines write: shown on a page, never added, changed or deleted here."""
+
+    page_template: str
+
+    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+        return verb == "view" and self.may_view(user, row)
+
+    def may_view(self, user: Any, row: models.Model | None) -> bool:
+        return True
+
+    def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        return {}
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        row = self.row(request, object_id)
+        return self.page(request, self.page_template, row, capfirst(str(row)), self.page_context(request, row))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        raise Http404("This has no history of changes.")
+
+
+class HistoryAdmin(SimpleHistoryAdmin, ProductAdmin):
+    """History of changes, for those who may see the row itself.
+
+    A former state cannot be posted back from here: that would go round the one function that saves a definition.
+    """
+
+    def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        self.row(request, object_id)  # history outlives its row, and simple_history would show it to anybody
+        return super().history_view(request, object_id, extra_context)
+
+    def history_form_view(
+        self, request: HttpRequest, object_id: str, version_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        self.row(request, object_id)
+        return super().history_form_view(request, object_id, version_id, extra_context)
+
+
+def act(request: HttpRequest, do: Callable[[], Any], done: str | Callable[[Any], str], back: str) -> HttpResponse:
+    """Carry out one domain function for a button, tell its outcome, and go `back` to a page.
+
+    A right that is missing stays an error (403); what the function refuses is told in its own words.
+    """
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        outcome = do()
+    except PermissionDenied:
+        raise
+    except (AutomationError, ValidationError, ValueError) as error:
+        messages.error(request, " ".join(error.messages) if isinstance(error, ValidationError) else str(error))
+    else:
+        messages.success(request, done(outcome) if callable(done) else done)
+    return HttpResponseRedirect(back)

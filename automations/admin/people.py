@@ -1,0 +1,79 @@
+"""People and groups, in the product's look. Only superusers make superusers, or touch their accounts."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
+from django.contrib.auth.admin import UserAdmin as StockUserAdmin
+from django.contrib.auth.models import Group, User
+from django.db import models
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from automations import html
+from automations.admin.base import ProductAdmin
+from automations.permissions import may_manage
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+POWERS = ("is_superuser", "is_staff", "user_permissions")
+
+
+class ManagedAdmin(ProductAdmin):
+    """Installation-wide nouns: Django's model permissions decide."""
+
+    def visible(self, user: Any) -> QuerySet:
+        return self.model._default_manager.all()
+
+    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+        return may_manage(user, self.model, verb) or (verb == "view" and may_manage(user, self.model, "change"))
+
+
+@admin.register(User)
+class PersonAdmin(StockUserAdmin, ManagedAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "full_name", "email", "state", "seen")
+    list_filter = ()
+    list_filter_submit = False
+    filter_horizontal = ("groups", "user_permissions")
+    empty = ("No people", "")
+
+    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+        if isinstance(row, User) and row.is_superuser and verb != "view" and not user.is_superuser:
+            return False
+        return super().allowed(user, verb, row)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if request.user.is_superuser else (*POWERS, "groups")
+
+    @display(description="Name")
+    def full_name(self, person: User) -> str:
+        return person.get_full_name() or html.NOTHING
+
+    @display(description="State")
+    def state(self, person: User) -> str:
+        if not person.is_active:
+            return html.pill("Inactive")
+        return html.pill("Superuser", "info") if person.is_superuser else html.pill("Active", "success")
+
+    @display(description="Last sign-in", ordering="last_login")
+    def seen(self, person: User) -> str:
+        return html.moment(person.last_login)
+
+
+@admin.register(Group)
+class TeamAdmin(StockGroupAdmin, ManagedAdmin):
+    list_display = ("name", "members")
+    empty = ("No groups yet", "A group is a team: give it roles on workflows, and people get them by joining.")
+    empty_icon = "group"
+
+    def visible(self, user: Any) -> QuerySet:
+        return Group.objects.annotate(member_count=Count("user"))
+
+    @display(description="Members", ordering="member_count")
+    def members(self, group: Group) -> int:
+        return group.member_count  # type: ignore[attr-defined]

@@ -1,0 +1,67 @@
+"""People and small builders for the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Definitions cached by id must not outlive the database they came from."""
+    yield
+    from automations import plans
+    from runs import keys
+    from runs.dispatch import listeners
+    from webhooks.receive import endpoints
+
+    plans.plan_by_id.cache_clear()
+    keys._installation.cache_clear()
+    listeners.forget()
+    endpoints.forget()
+
+
+@pytest.fixture
+def person(db: None) -> Callable[..., User]:
+    """Make somebody: `person("ana")`, `person("root", is_superuser=True)`."""
+
+    def make(username: str, **fields: Any) -> User:
+        user, _ = User.objects.get_or_create(username=username, defaults=fields)
+        user.set_password("correct horse")
+        user.save()
+        return user
+
+    return make
+
+
+@pytest.fixture
+def ana(person: Callable[..., User]) -> User:
+    """Owns the workflows of the tests."""
+    return person("ana")
+
+
+@pytest.fixture
+def ben(person: Callable[..., User]) -> User:
+    """Holds whatever role a test gives him."""
+    return person("ben")
+
+
+@pytest.fixture
+def carl(person: Callable[..., User]) -> User:
+    """A stranger: must see nothing."""
+    return person("carl")
+
+
+@pytest.fixture
+def root(person: Callable[..., User]) -> User:
+    """A superuser."""
+    return person("root", is_superuser=True, is_staff=True)
+
+
+@pytest.fixture
+def svc(person: Callable[..., User]) -> User:
+    """The run-as account of the tests' workflows."""
+    return person("svc-orders")

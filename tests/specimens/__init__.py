@@ -1,0 +1,1 @@
+"""Specimens: kinds that behave badly on purpose, each named by what it does."""
