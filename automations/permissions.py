@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import AbstractBaseUser, Group, User
+from django.contrib.auth.models import AbstractBaseUser, Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import Q, QuerySet
@@ -107,6 +108,15 @@ def may_run_as(user: Any, account: AbstractBaseUser) -> bool:
     return user.has_perm("auth.run_as_user", account)
 
 
+def make_run_as_permission(**_: Any) -> None:
+    """The role `user` of accounts is a permission on Django's own model: made here after every migrate."""
+    Permission.objects.get_or_create(
+        content_type=ContentType.objects.get_for_model(User),
+        codename="run_as_user",
+        defaults={"name": "May let actions act as this account"},
+    )
+
+
 def grant(workflow: Workflow, holder: User | Group, role: str) -> None:
     """Give `role` on `workflow` to a user or group. Raises ValueError for an unknown role."""
     if role not in ROLES:
@@ -200,6 +210,7 @@ __all__ = [
     "grants",
     "holds_any_role",
     "listed_for",
+    "make_run_as_permission",
     "may",
     "may_create",
     "may_manage",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q
 
 from automations import kinds
@@ -23,11 +24,18 @@ def plan_of(version: Version) -> Plan:
     return plan_by_id(version.pk)
 
 
-@lru_cache(maxsize=CACHED)
 def plan_by_id(version_id: int) -> Plan:
     """The plan of a version by its id; raises like `plan_of`, Version.DoesNotExist for an unknown id."""
-    # Versions never change, so the id alone is the key.
+    # An id met in a transaction that is rolled back may be given to another version: only what is committed is kept.
+    return _compiled(version_id) if connection.in_atomic_block else _kept(version_id)
+
+
+def _compiled(version_id: int) -> Plan:
     return compile_document(Version.objects.values_list("document", flat=True).get(pk=version_id))
+
+
+_kept = lru_cache(maxsize=CACHED)(_compiled)  # versions never change, so the id alone is the key
+plan_by_id.cache_clear = _kept.cache_clear  # type: ignore[attr-defined]
 
 
 def plan_of_draft(workflow: Workflow) -> Plan:

@@ -58,9 +58,9 @@ def stamp(moment: datetime | None) -> Any:
 
 def moment(value: Any) -> datetime | None:
     """A datetime as raw SQL gives it back, aware (UTC)."""
-    if value is None or isinstance(value, datetime):
-        return value
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 def marks(values: Sequence[Any]) -> str:

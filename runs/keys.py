@@ -7,7 +7,8 @@ from automations.models import Epoch
 
 
 @lru_cache(maxsize=1)
-def _installation() -> uuid.UUID:
+def installation() -> uuid.UUID:
+    """The id of this installation; read once per process (a drain reads it on its database thread first)."""
     epoch, _ = Epoch.objects.get_or_create(pk=1)
     return epoch.installation
 
@@ -18,4 +19,4 @@ def idempotency_key(origin: int, step: str, index: int = -1, generation: int = 0
     `origin` is the first run of a chain of replays; `index` -1 outside `for_each`; only `again: true` raises
     `generation`.
     """
-    return str(uuid.uuid5(_installation(), f"{origin}/{step}/{index}/{generation}"))
+    return str(uuid.uuid5(installation(), f"{origin}/{step}/{index}/{generation}"))

@@ -19,7 +19,7 @@ def fresh_caches(request: pytest.FixtureRequest) -> Iterator[None]:
     from webhooks.receive import endpoints
 
     plans.plan_by_id.cache_clear()
-    keys._installation.cache_clear()
+    keys.installation.cache_clear()
     listeners.forget()
     endpoints.forget()
 

@@ -22,6 +22,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from automations.engine.errors import AutomationError
+from automations.permissions import holds_any_role, listed_for, may_manage
 
 View = Callable[..., HttpResponse]
 
@@ -185,6 +186,20 @@ class HistoryAdmin(SimpleHistoryAdmin, ProductAdmin):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         self.row(request, object_id)
         return super().history_form_view(request, object_id, version_id, extra_context)
+
+
+class ManagedAdmin(ProductAdmin):
+    """Connections and endpoints: seen by whoever may name or manage them, managed by whoever made them or may manage all."""
+
+    def visible(self, user: Any) -> QuerySet:
+        return listed_for(user, self.model)
+
+    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+        if verb == "view":
+            return holds_any_role(user) if row is None else self.visible(user).filter(pk=row.pk).exists()
+        if row is None and verb in ("change", "delete"):
+            return False
+        return may_manage(user, verb, row or self.model)
 
 
 def act(request: HttpRequest, do: Callable[[], Any], done: str | Callable[[Any], str], back: str) -> HttpResponse:

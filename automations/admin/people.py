@@ -21,18 +21,18 @@ admin.site.unregister(Group)
 POWERS = ("is_superuser", "is_staff", "user_permissions")
 
 
-class ManagedAdmin(ProductAdmin):
-    """Installation-wide nouns: Django's model permissions decide."""
+class AccountAdmin(ProductAdmin):
+    """Accounts are the installation's: Django's model permissions decide, for all of them alike."""
 
     def visible(self, user: Any) -> QuerySet:
         return self.model._default_manager.all()
 
     def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
-        return may_manage(user, self.model, verb) or (verb == "view" and may_manage(user, self.model, "change"))
+        return may_manage(user, verb, self.model) or (verb == "view" and may_manage(user, "change", self.model))
 
 
 @admin.register(User)
-class PersonAdmin(StockUserAdmin, ManagedAdmin):
+class PersonAdmin(StockUserAdmin, AccountAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -66,7 +66,7 @@ class PersonAdmin(StockUserAdmin, ManagedAdmin):
 
 
 @admin.register(Group)
-class TeamAdmin(StockGroupAdmin, ManagedAdmin):
+class TeamAdmin(StockGroupAdmin, AccountAdmin):
     list_display = ("name", "members")
     empty = ("No groups yet", "A group is a team: give it roles on workflows, and people get them by joining.")
     empty_icon = "group"

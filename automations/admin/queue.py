@@ -26,7 +26,7 @@ class QueueAdmin(InfiniteList, ReadOnlyAdmin):
         return self.model._default_manager.all() if self.may_view(user, None) else self.model._default_manager.none()
 
     def may_view(self, user: Any, row: models.Model | None) -> bool:
-        return may_manage(user, self.model, "view")
+        return may_manage(user, "view", self.model)
 
 
 @admin.register(Failure)

@@ -33,8 +33,8 @@ PARTS: dict[str, tuple[type[models.Model], str, tuple[str, ...]]] = {
     "actions": (Action, "key", ACTION),
     "scenarios": (Scenario, "name", SCENARIO),
 }
-#: Shown even when empty: a scenario says what arrives.
-ALWAYS = {(Scenario, "payload")}
+#: Shown even when they hold their default: a definition says its mode, a scenario says what arrives.
+ALWAYS = {(Workflow, "mode"), (Scenario, "payload")}
 
 
 def empty(model: type[models.Model], name: str) -> Any:
@@ -46,7 +46,7 @@ def empty(model: type[models.Model], name: str) -> Any:
 def shown(row: models.Model, names: Iterable[str]) -> dict[str, Any]:
     """The columns as the document shows them, empty ones left out."""
     model = type(row)
-    values = {name: getattr(row, name) for name in names}
+    values = {name: _plain(getattr(row, name)) for name in names}
     return {
         name: value
         for name, value in values.items()
@@ -70,6 +70,11 @@ def too_long(model: type[models.Model], values: Mapping[str, Any]) -> Iterable[t
             yield name, "This must be text."
         elif field.max_length and len(value) > field.max_length:
             yield name, f"This has {len(value)} characters, at most {field.max_length} are possible."
+
+
+def _plain(value: Any) -> Any:
+    """A choice that was set in memory is an enum still; a document holds plain text."""
+    return str(value) if isinstance(value, models.Choices) else value
 
 
 def _same(value: Any, other: Any) -> bool:

@@ -244,5 +244,7 @@ def _replaces(fields: Fields) -> Mapping[str, Any] | None:
     step = replaces.text("step")
     minutes = replaces.number("minutes", 0.0, low=0, high=100_000)
     if not step and isinstance(fields.get("replaces"), Mapping):
-        replaces.incomplete("step", "The manual work is not named.", f"This is {type_name(None)}, write what people did.")
+        replaces.incomplete(
+            "step", "The manual work is not named.", f"This is {type_name(None)}, write what people did."
+        )
     return {"step": step, "minutes": minutes}

@@ -92,7 +92,11 @@ class ConditionReader:
         if self.plain_text == "expression":
             return self.expression(text, path)
         fix = suggestion(denied or name, self.conditions) or "Define it under `conditions`."
-        self.wrong(path, f"There is no condition named “{denied or name}”.", f"{fix} An expression is written {{expression: …}}.")
+        self.wrong(
+            path,
+            f"There is no condition named “{denied or name}”.",
+            f"{fix} An expression is written {{expression: …}}.",
+        )
         return None
 
     def named(self, name: str, path: Path) -> Judge | None:
@@ -126,7 +130,9 @@ class ConditionReader:
         elif not tree:
             self.wrong(path, "The condition is empty.", _FORMS)
         elif depth > DEPTH_LIMIT:
-            self.wrong(path, f"The condition is nested deeper than {DEPTH_LIMIT}.", "Give a part of it a name of its own.")
+            self.wrong(
+                path, f"The condition is nested deeper than {DEPTH_LIMIT}.", "Give a part of it a name of its own."
+            )
         else:
             form = next((key for key in (*GROUPS, *LEAVES) if key in tree), None)
             if form is not None:
@@ -203,7 +209,9 @@ class ConditionReader:
     def field(self, text: Any, path: Path, operator: Operator | None) -> Path | None:
         parts = read(text) if isinstance(text, str) else None
         if parts is None or not isinstance(parts[0], str):
-            self.wrong(path, f"{shown(text)} is not a path.", "Write a path like event.order.total, or use {expression: …}.")
+            self.wrong(
+                path, f"{shown(text)} is not a path.", "Write a path like event.order.total, or use {expression: …}."
+            )
             return None
         if operator and operator.name in {"changed", "changed_to"}:
             parts = parts[2:] if parts[:2] == ("event", "after") and len(parts) > 2 else parts
@@ -227,12 +235,22 @@ class ConditionReader:
         template = read_template(value, names=self.names)
         for problem in template.problems:
             self.wrong((*path, *(read(problem.path) or ())), problem.message)
-        if operator.fits and not (has_template(value) and not isinstance(value, (list, dict))) and not operator.fits(value):
-            self.wrong(path, f"“{operator.name}” cannot use {type_name(value)} ({shown(value)}).", f"It takes {operator.takes}.")
+        if (
+            operator.fits
+            and not (has_template(value) and not isinstance(value, (list, dict)))
+            and not operator.fits(value)
+        ):
+            self.wrong(
+                path,
+                f"“{operator.name}” cannot use {type_name(value)} ({shown(value)}).",
+                f"It takes {operator.takes}.",
+            )
         self.references |= template.references
         return template
 
 
-_FORMS = "Write {all: […]}, {any: […]}, {none: […]}, {field, operator, value}, {expression}, {condition} or {always: true}."
+_FORMS = (
+    "Write {all: […]}, {any: […]}, {none: […]}, {field, operator, value}, {expression}, {condition} or {always: true}."
+)
 
 __all__ = ["Condition", "ConditionReader", "Verdict", "compile_condition", "evaluate"]

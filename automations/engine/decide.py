@@ -33,11 +33,12 @@ _PENDING = StepState("pending")
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why nothing new starts in a run."""
+    """Why nothing new starts in a run; `patient`: steps that have begun may end, their retries included."""
 
     status: Literal["succeeded", "failed", "cancelled", "timed_out"]
     reason: str
     compensate: bool = False
+    patient: bool = False
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ def decide(
     look = _Look(plan, state, now, _ending(plan, state, now), dict(blocked or {}))
     for action in plan.actions:
         if look.ending:
-            _end_step(look, action)
+            _end_step(look, action, look.ending)
         else:
             _advance_step(look, action)
     if not parallel:
@@ -112,14 +113,16 @@ def decide(
 
 def failure(plan: Plan, state: RunState) -> ActionPlan | None:
     """Return the action whose failure stops the run: the first in document order, None without one."""
-    failed = (a for a in plan.actions if a.on_failure != "continue" and state.steps.get(a.key, _PENDING).status == "failed")
+    failed = (
+        a for a in plan.actions if a.on_failure != "continue" and state.steps.get(a.key, _PENDING).status == "failed"
+    )
     return min(failed, key=lambda action: action.position, default=None)
 
 
 def _ending(plan: Plan, state: RunState, now: datetime) -> Ending | None:
     culprit = failure(plan, state)
     late = state.deadline is not None and now >= state.deadline
-    if state.stopped:
+    if state.stopped and not culprit:
         return Ending(state.stopped.status, state.stopped.reason or "the run was stopped by a step")
     if state.cancelled and _cut_short(plan, state):
         return Ending("cancelled", "the run was cancelled")
@@ -127,10 +130,10 @@ def _ending(plan: Plan, state: RunState, now: datetime) -> Ending | None:
         compensate = any(
             a.on_failure == "compensate" and state.steps.get(a.key, _PENDING).status == "failed" for a in plan.actions
         )
-        return Ending("failed", f"{culprit.key} failed", compensate)
+        return Ending("failed", f"{culprit.key} failed", compensate, patient=True)
     if late and _cut_short(plan, state):
         return Ending("timed_out", "the run ran out of time", compensate=True)
-    return Ending("failed", f"{culprit.key} failed") if culprit else None
+    return Ending("failed", f"{culprit.key} failed", patient=True) if culprit else None
 
 
 def _after_deadline(state: RunState, key: str) -> bool:
@@ -144,20 +147,19 @@ def _cut_short(plan: Plan, state: RunState) -> bool:
     return any(s.status not in FINISHED or s.status == "cancelled" or s.not_reached for s in steps)
 
 
-def _end_step(look: _Look, action: ActionPlan) -> None:
+def _end_step(look: _Look, action: ActionPlan, ending: Ending) -> None:
     """Bring one step of an ending run to its end.
 
     A step that has begun ends by itself after a failure; under cancel, stop and timeout only a call that is
     being performed does, and an `unknown` step stays with its dead letter.
     """
-    key, step, ending = action.key, look.step(action.key), look.ending
-    assert ending is not None
+    key, step = action.key, look.step(action.key)
     begun = step.status in {"running", "retrying", "unknown"} or (step.status == "waiting" and step.attempt > 0)
-    if step.status in FINISHED:
+    if step.status in FINISHED or key in look.blocked:
         return
     if not begun:
         look.skip(key, f"not reached: {ending.reason}", not_reached=True)
-    elif ending.status == "failed" and not look.state.stopped:
+    elif ending.patient:
         _resume(look, action, step)
     elif step.status in {"retrying", "waiting"}:
         look.cancel.append(Cancel(key, ending.reason))
@@ -293,7 +295,9 @@ def _finish(look: _Look) -> Finish | None:
     if any(step.status in ACTIVE for key, step in look.state.steps.items() if not _settled(look, key, step)):
         return None
     keys = [action.key for action in look.plan.actions]
-    settled = [k for k in keys if k in look.blocked or _cancelled_now(look, k) or look.status(k) in FINISHED | {"unknown"}]
+    settled = [
+        k for k in keys if k in look.blocked or _cancelled_now(look, k) or look.status(k) in FINISHED | {"unknown"}
+    ]
     if len(settled) < len(keys):
         return None
     warnings = sum(look.status(a.key) == "failed" and a.on_failure == "continue" for a in look.plan.actions)
@@ -309,5 +313,4 @@ def _settled(look: _Look, key: str, step: StepState) -> bool:
     """Whether an open step does not hold the run: it is skipped, cancelled or blocked now, or a person's case."""
     if key in look.skipped or key in look.blocked or _cancelled_now(look, key):
         return True
-    final = look.ending is not None and (look.ending.status != "failed" or look.state.stopped is not None)
-    return step.status == "unknown" and final
+    return step.status == "unknown" and look.ending is not None and not look.ending.patient

@@ -117,18 +117,22 @@ class _Policy(Protocol):
 
 
 HINTS: dict[str, str] = {
-    "http_status": "The service answered with an error. Look at the answer below; a status listed in `accept` is no failure.",
-    "timeout": "The service did not answer in time. Raise the step's `timeout`, or ask the service's owner what was slow.",
+    "http_status": "The service answered with an error."
+    " Look at the answer below; a status listed in `accept` is no failure.",
+    "timeout": "The service did not answer in time."
+    " Raise the step's `timeout`, or ask the service's owner what was slow.",
     "connect": "The service could not be reached. Check the connection's address and whether the service is up.",
     "dns": "The host name could not be resolved. Check the connection's address for a typing error.",
-    "tls": "The secure connection could not be made. Check the service's certificate and the connection's TLS settings.",
+    "tls": "The secure connection could not be made."
+    " Check the service's certificate and the connection's TLS settings.",
     "refused_address": "This address is not allowed. Private addresses need `allow_private` on the connection,"
     " or an entry in OUTBOUND_ALLOW.",
     "undecidable": "A value the step reads is missing. Use `event.?a.b.orValue(…)`, `exists` or `missing`,"
     " or `on_unknown: skip` to make absence a decision.",
     "invalid_config": "The step's settings do not fit its kind once the templates are filled in."
     " Compare the rendered input with the kind's settings.",
-    "invalid_output": "The answer has another form than the kind promises. Look at the answer, or ask the service's owner.",
+    "invalid_output": "The answer has another form than the kind promises."
+    " Look at the answer, or ask the service's owner.",
     "unstorable": "The result holds something that cannot be stored: a NUL character, a broken surrogate,"
     " or a number that is not finite.",
     "too_large": "The result is too large to be kept. Ask the service for less, or pick the fields you need.",
@@ -145,7 +149,8 @@ HINTS: dict[str, str] = {
     "conflict": "The record was changed by somebody else in the meantime. Look at it, then replay.",
     "not_found": "There is no such record. Check the key the step looks for.",
     "expression": "An expression could not be evaluated with these values. Try it with this event in a test.",
-    "wait_timeout": "The awaited event did not arrive in time. Raise the step's `timeout`, or use `on_timeout: continue`.",
+    "wait_timeout": "The awaited event did not arrive in time."
+    " Raise the step's `timeout`, or use `on_timeout: continue`.",
     "child_failed": "The workflow that this step started did not succeed. Open its run for the reason.",
     "unknown_kind": "No running worker knows this kind. Install the package that provides it, or change the step.",
     "internal": "This is a defect of the product, not of your workflow. Report it with the fingerprint.",

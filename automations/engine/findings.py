@@ -47,9 +47,7 @@ class Findings:
 
     def any_wrong_below(self, path: Path) -> bool:
         """Return whether something at or below the path is wrong."""
-        return any(
-            p.severity == "wrong" and found[: len(path)] == path for (found, _message), p in self._found.items()
-        )
+        return any(p.severity == "wrong" and found[: len(path)] == path for (found, _message), p in self._found.items())
 
 
 class Fields:

@@ -94,7 +94,9 @@ def _join_all(action: ActionPlan, statuses: Mapping[str, str], blocked: Mapping[
         return Joined("blocked", f"needs the blocked step {held[0]}")
     if any(found not in FINISHED for found in statuses.values()):
         return WAIT
-    performed = [n for n, s in statuses.items() if s in SUCCEEDED or (s == "failed" and plan.by_key[n].on_failure == "continue")]
+    performed = [
+        n for n, s in statuses.items() if s in SUCCEEDED or (s == "failed" and plan.by_key[n].on_failure == "continue")
+    ]
     if not performed and action.after_skip != "run":
         return Joined("skip", _which(statuses))
     return Joined("ready", counted=list(statuses))

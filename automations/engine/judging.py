@@ -95,20 +95,22 @@ def of_expression(program: Program) -> Judge:
     paths = [(show(path), path) for path in sorted(program.references, key=show)]
 
     def judge(variables: Mapping[str, Any]) -> Verdict:
-        explained = program.explain(variables)
         values = {text: value for text, path in paths if (value := found(variables, path)) is not Absent}
-        error = explained.error
-        if isinstance(error, OpenValue):
-            return _open(str(error.path), values)
-        if isinstance(error, MissingValue):
-            return _unknown(f"{error.path or error.message} is missing", values, missing=str(error.path))
-        if error is not None:
-            return _unknown(getattr(error, "message", str(error)), values)
-        if isinstance(explained.value, Open):
-            return _open(str(explained.value.path), values)
-        if not isinstance(explained.value, bool):
-            return _unknown(f"“{program.source}” gives {type_name(explained.value)}, needed true or false", values)
-        return Verdict(explained.value, shorten(explained.sentence or program.source, 500), values)
+        try:
+            answer = program.evaluate(variables)
+        except OpenValue as error:
+            return _open(error.path, values)
+        except MissingValue as error:
+            return _unknown(f"{error.path or error.message} is missing", values, missing=error.path)
+        except ExpressionError as error:
+            return _unknown(error.message, values)
+        if isinstance(answer, Open):
+            return _open(answer.path, values)
+        if not isinstance(answer, bool):
+            return _unknown(f"“{program.source}” gives {type_name(answer)}, needed true or false", values)
+        # Explaining takes far longer than evaluating, and people ask why something did not match.
+        reason = program.source if answer else program.explain(variables).sentence or program.source
+        return Verdict(answer, shorten(reason, 500), values)
 
     return judge
 
@@ -151,7 +153,9 @@ def _compare(
             return _open(rendered.opens[0], values)
         wanted, needed = rendered.value, f"{operator.words} {shown(rendered.value)}"
         if operator.fits and not operator.fits(wanted):
-            return _unknown(f"{path} is compared with {shown(wanted)}, but “{operator.name}” takes {operator.takes}", values)
+            return _unknown(
+                f"{path} is compared with {shown(wanted)}, but “{operator.name}” takes {operator.takes}", values
+            )
     try:
         matched = operator.judge(value, wanted, variables)
     except Unfit as unfit:

@@ -19,6 +19,10 @@ from automations.engine import durations, times
 from automations.engine.durations import DurationError
 
 
+_QUIET = re2.Options()
+_QUIET.log_errors = False
+
+
 class Unfit(Exception):
     """The operator cannot judge this field; the text completes “event.order.total …”."""
 
@@ -123,10 +127,8 @@ def is_pattern(value: Any) -> bool:
 
 
 def pattern(source: str) -> Any:
-    """Return the compiled RE2 pattern; google-re2 keeps recent ones, nothing is logged for a broken one."""
-    options = re2.Options()
-    options.log_errors = False
-    return re2.compile(source, options)
+    """Return the compiled RE2 pattern; recent ones are kept."""
+    return re2.compile(source, _QUIET)
 
 
 def _moment_or_none(value: Any) -> datetime | None:
@@ -196,19 +198,16 @@ def _within_last(field: Any, value: Any, variables: Mapping[str, Any]) -> bool:
     return timedelta(0) <= now - moment <= span
 
 
-def _when(value: Any) -> datetime:
-    moment = _moment_or_none(value)
-    assert moment is not None
-    return moment
+def _any(_value: Any) -> bool:
+    return True
 
 
-_ANY: Callable[[Any], bool] = lambda _value: True
 _NUMBER, _TEXT, _LIST = "a number", "text", "a list"
 _TIME = "a time like 2026-01-31T08:00:00Z, or a template"
 
 _TABLE = (
-    Operator("eq", "=", "any value", _ANY, lambda f, v, _: equal(f, v)),
-    Operator("ne", "other than", "any value", _ANY, lambda f, v, _: not equal(f, v)),
+    Operator("eq", "=", "any value", _any, lambda f, v, _: equal(f, v)),
+    Operator("ne", "other than", "any value", _any, lambda f, v, _: not equal(f, v)),
     Operator("gt", ">", _NUMBER, is_number, _compare(lambda f, v: f > v)),
     Operator("gte", "≥", _NUMBER, is_number, _compare(lambda f, v: f >= v)),
     Operator("lt", "<", _NUMBER, is_number, _compare(lambda f, v: f < v)),
@@ -227,11 +226,11 @@ _TABLE = (
     Operator("is_empty", "empty", "no value", None, lambda f, v, _: _is_empty(f)),
     Operator("is_true", "true", "no value", None, _flag(True)),
     Operator("is_false", "false", "no value", None, _flag(False)),
-    Operator("before", "before", _TIME, is_moment, lambda f, v, _: _moment(f) < _when(v)),
-    Operator("after", "after", _TIME, is_moment, lambda f, v, _: _moment(f) > _when(v)),
+    Operator("before", "before", _TIME, is_moment, lambda f, v, _: _moment(f) < _moment(v)),
+    Operator("after", "after", _TIME, is_moment, lambda f, v, _: _moment(f) > _moment(v)),
     Operator("within_last", "within the last", "a duration like 24h", is_duration, _within_last),
     Operator("changed", "changed", "no value", None, lambda f, v, _: False),
-    Operator("changed_to", "changed to", "any value", _ANY, lambda f, v, _: equal(f, v)),
+    Operator("changed_to", "changed to", "any value", _any, lambda f, v, _: equal(f, v)),
 )  # fmt: skip
 
 OPERATORS: dict[str, Operator] = {operator.name: operator for operator in _TABLE}

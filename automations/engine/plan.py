@@ -48,7 +48,12 @@ Lines = Mapping[Path, int]
 
 
 def parse(
-    document: Any, *, actions: Kinds, triggers: Kinds, shared: Mapping[str, Any] | None = None, lines: Lines | None = None
+    document: Any,
+    *,
+    actions: Kinds,
+    triggers: Kinds,
+    shared: Mapping[str, Any] | None = None,
+    lines: Lines | None = None,
 ) -> Plan:
     """Return the Plan of a definition document; raises DefinitionError if anything in it is wrong.
 
@@ -64,7 +69,12 @@ def parse(
 
 
 def check(
-    document: Any, *, actions: Kinds, triggers: Kinds, shared: Mapping[str, Any] | None = None, lines: Lines | None = None
+    document: Any,
+    *,
+    actions: Kinds,
+    triggers: Kinds,
+    shared: Mapping[str, Any] | None = None,
+    lines: Lines | None = None,
 ) -> list[Problem]:
     """Return all problems at once, wrong and incomplete, in document order."""
     reader = DocumentReader(document, actions, triggers, shared or {}, lines)
@@ -175,7 +185,9 @@ class DocumentReader:
         if not items:
             fields.incomplete(name, f"There are no {name}.", "Add one.")
         if name == "actions" and len(items) > limits.ACTIONS:
-            fields.wrong(name, f"There are {len(items)} actions, at most {limits.ACTIONS} are allowed.", "Split the workflow.")
+            fields.wrong(
+                name, f"There are {len(items)} actions, at most {limits.ACTIONS} are allowed.", "Split the workflow."
+            )
             items = items[: limits.ACTIONS]
         for path, data in items:
             key = data.get("key") if isinstance(data, Mapping) else None
@@ -238,6 +250,22 @@ def _concurrency(fields: Fields, expressions: TriggerReader) -> ConcurrencyPlan 
 
 
 __all__ = [
-    "BEHAVIOUR_KEYS", "RISKS", "SAFETIES", "ActionPlan", "ApprovalPlan", "CapPlan", "ConcurrencyPlan", "KindInfo", "Plan",
-    "RepeatPlan", "RetryPolicy", "SubjectPlan", "ThrottlePlan", "TriggerPlan", "behaviour", "check", "checksum", "parse",
-]  # fmt: skip
+    "BEHAVIOUR_KEYS",
+    "RISKS",
+    "SAFETIES",
+    "ActionPlan",
+    "ApprovalPlan",
+    "CapPlan",
+    "ConcurrencyPlan",
+    "KindInfo",
+    "Plan",
+    "RepeatPlan",
+    "RetryPolicy",
+    "SubjectPlan",
+    "ThrottlePlan",
+    "TriggerPlan",
+    "behaviour",
+    "check",
+    "checksum",
+    "parse",
+]

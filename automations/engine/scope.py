@@ -46,9 +46,7 @@ def _step(step: StepState) -> dict[str, Any]:
     return seen
 
 
-def render(
-    plan: Plan, state: RunState, key: str, now: datetime, *, extra: Mapping[str, Any] | None = None
-) -> Rendered:
+def render(plan: Plan, state: RunState, key: str, now: datetime, *, extra: Mapping[str, Any] | None = None) -> Rendered:
     """Return the config of the action `key` with its templates filled in.
 
     `extra` holds `item` and `index` under `for_each`. Raises MissingValue with the path of a value that is

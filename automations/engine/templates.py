@@ -98,7 +98,8 @@ def read_template(value: Any, *, names: Collection[str] | None = None) -> Templa
     build = _Build(names)
     fill = build.value(value, ())
     problems = tuple(
-        Problem(show(path), f"{error.message} (line {error.line}, column {error.column})") for path, error in build.errors
+        Problem(show(path), f"{error.message} (line {error.line}, column {error.column})")
+        for path, error in build.errors
     )
     return Template(value, tuple(build.sites), problems, fill)
 

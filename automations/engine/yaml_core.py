@@ -182,9 +182,9 @@ class _Builder:
             self.lines[path] = event.start_mark.line + 1
             frame.value.append(value)
             return path
-        assert frame.key is not None
-        path, frame.value[frame.key], frame.key = (*frame.path, frame.key), value, None
-        return path
+        key, frame.key = frame.key or "", None
+        frame.value[key] = value
+        return (*frame.path, key)
 
     def _count(self, event: Any, nodes: int) -> None:
         self._nodes += nodes

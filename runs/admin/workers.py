@@ -36,10 +36,10 @@ class WorkerAdmin(InfiniteList, ReadOnlyAdmin):
     empty_icon = "engineering"
 
     def visible(self, user: Any) -> QuerySet[Worker]:
-        return Worker.objects.all() if may_manage(user, Worker, "view") else Worker.objects.none()
+        return Worker.objects.all() if may_manage(user, "view", Worker) else Worker.objects.none()
 
     def may_view(self, user: Any, row: Worker | None) -> bool:
-        return may_manage(user, Worker, "view")
+        return may_manage(user, "view", Worker)
 
     @display(description="Worker")
     def name(self, worker: Worker) -> str:

@@ -31,6 +31,7 @@ from runs.executor.perform import Outcome, perform, rendered_input
 from runs.executor.record import Committed, Entry, commit, owned
 from runs.executor.watch import Watch
 from runs.executor.workers import BEAT, Incarnation, Observer, bury_the_dead
+from runs.keys import installation
 
 log = logging.getLogger("automation.drain")
 
@@ -78,6 +79,7 @@ class Drain:
         previous = sys.getswitchinterval()
         sys.setswitchinterval(0.0001)  # a busy loop would hold the lock for 5 ms while a commit waits to go on
         self.me: Incarnation = await self.database(Incarnation)
+        await self.database(installation)
         self.observer = Observer(self.me.id)
         self.watch = Watch(on_change=lambda: self.loop.call_soon_threadsafe(self.rung.set))
         bells = contextlib.ExitStack()
@@ -115,7 +117,8 @@ class Drain:
     def finish(self) -> None:
         """Claim nothing more, release what performs nothing, wait up to 20 s for the rest, then end. Thread-safe."""
         self.finishing = True
-        self.loop.call_soon_threadsafe(self._leave_when_empty)
+        with contextlib.suppress(RuntimeError):  # its loop has ended by itself
+            self.loop.call_soon_threadsafe(self._leave_when_empty)
 
     def _leave_when_empty(self) -> None:
         self.loop.call_later(FINISH, self.over.set)

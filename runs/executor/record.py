@@ -211,16 +211,15 @@ def _dead_letters(cursor: CursorWrapper, entries: Sequence[Entry]) -> None:
         conflict='ON CONFLICT (run_id, step, "index") DO UPDATE SET state = excluded.state, error = excluded.error, '
         "fingerprint = excluded.fingerprint, closed_at = NULL",
     )
+    again = [entry for entry in entries if entry.hand.run.reopened]
     passed = [
         (entry.hand.run.id, key)
-        for entry in entries
-        if entry.hand.run.reopened
+        for entry in again
         for key, row in entry.steps.items()
         if row.status in (StepStatus.SUCCEEDED, StepStatus.SKIPPED) and not row.not_reached
     ]
-    failed = [(entry.hand.run.id, step) for entry in entries if entry.hand.run.reopened for step in entry.letters]
-    ended = [entry.hand.run.id for entry in entries if entry.finished and entry.hand.run.reopened]
-    batches.settle(cursor, passed=passed, failed=failed, ended=ended)
+    failed = [(entry.hand.run.id, step) for entry in again for step in entry.letters]
+    batches.settle(cursor, passed=passed, failed=failed, ended=[e.hand.run.id for e in again if e.finished])
 
 
 def _runs(cursor: CursorWrapper, entries: Sequence[Entry], now: datetime) -> None:

@@ -50,7 +50,7 @@ def take_optional(frame: Frame, value: Any, key: Any) -> Any:
             return NONE
         value = value.items[0]
     if value is None:
-        raise Fault("null has no fields")
+        raise AbsentFault("null has no fields")
     found, result = _look_up(frame, value, key)
     return Optional((plain(result),)) if found else NONE
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .ast import Call, Ident, Literal, Node
 from .budget import Frame
-from .errors import ExpressionError, Fault, did_you_mean
+from .errors import BudgetFault, ExpressionError, Fault, did_you_mean
 from .functions import Function, find_function, names
-from .functions.standard import matcher
+from .functions.standard import MAX_STEPS, matcher
 from .values import PLAIN, Optional, plain, type_name
 
 if TYPE_CHECKING:
@@ -56,9 +56,13 @@ def _with_pattern(compiler: Compiler, found: Function, pattern: Node, place: tup
     if not isinstance(pattern, Literal) or type(pattern.value) is not str:
         return found
     try:
-        return found._replace(run=matcher(pattern.value))
+        run, steps = matcher(pattern.value)
+        compiler.steps += steps
+        if compiler.steps > MAX_STEPS:
+            raise BudgetFault("the regular expressions of this expression are too large together")
+        return found._replace(run=run)
     except Fault as fault:
-        if compiler.names is not None:
+        if compiler.names is not None or isinstance(fault, BudgetFault):
             raise fault.at(place) from None
         return found
 

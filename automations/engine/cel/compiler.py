@@ -65,6 +65,7 @@ class Compiler:
         self.tracer = tracer
         self.dotted: set[str] = set()  # names with dots that would be meant, were they variables
         self.slots = 0
+        self.steps = 0  # size of the patterns written out so far
         self.positions: dict[int, int] = {}  # loops, by identity of their nodes: slot of the position
 
     def compile(self, node: Node, context: Context) -> Closure:

@@ -80,7 +80,9 @@ TABLE = [
 
 
 def rule(operator, value=None, field="event.field"):
-    return {"field": field, "operator": operator} | ({} if value is None and operator not in {"eq", "ne"} else {"value": value})
+    return {"field": field, "operator": operator} | (
+        {} if value is None and operator not in {"eq", "ne"} else {"value": value}
+    )
 
 
 def variables(field=MISSING, **more):
@@ -204,7 +206,7 @@ class TestTemplatesInValues:
 
     def test_a_value_that_turns_out_unfit_is_unknown(self):
         verdict = evaluate(rule("gt", "{{ event.limit }}"), {"event": {"field": 9, "limit": "x"}})
-        assert (verdict.matched, verdict.reason) == (None, "event.field is compared with \"x\", but “gt” takes a number")
+        assert (verdict.matched, verdict.reason) == (None, 'event.field is compared with "x", but “gt” takes a number')
 
 
 class TestTimes:
@@ -244,7 +246,9 @@ class TestChanges:
         assert evaluate(rule("changed", field="status"), self.event(None, {"status": "new"})).matched is True
 
     def test_a_field_not_named_as_changed_did_not_change(self):
-        assert evaluate(rule("changed", field="status"), self.event({"status": 1}, {"status": 2}, ["x"])).matched is False
+        assert (
+            evaluate(rule("changed", field="status"), self.event({"status": 1}, {"status": 2}, ["x"])).matched is False
+        )
 
     @pytest.mark.parametrize(
         ("before", "after", "matched"),

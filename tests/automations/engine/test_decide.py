@@ -202,7 +202,9 @@ class TestEndingEarly:
         assert skips(decision) == ["c"]
         assert [cancel.key for cancel in decision.cancel] == ["b"]
         assert (decision.finish, decision.wake_at) == (None, None)
-        run.steps = {k: StepState("cancelled", finished_at=at(2)) for k in "ab"} | {"c": StepState("skipped", not_reached=True)}
+        run.steps = {k: StepState("cancelled", finished_at=at(2)) for k in "ab"} | {
+            "c": StepState("skipped", not_reached=True)
+        }
         assert decide(plan_of(A, B, BOTH), run, START).finish == Finish("cancelled", 0, "the run was cancelled")
 
     def test_a_cancel_that_comes_after_the_last_step_changes_nothing(self):

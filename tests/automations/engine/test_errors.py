@@ -58,7 +58,9 @@ def test_every_known_type_has_a_hint(name):
     assert StepError(name, "x", retryable=False).hint == HINTS[name]
 
 
-@pytest.mark.parametrize(("status", "word"), [(401, "credentials"), (404, "path"), (429, "slow"), (503, "retry"), (418, "accept")])
+@pytest.mark.parametrize(
+    ("status", "word"), [(401, "credentials"), (404, "path"), (429, "slow"), (503, "retry"), (418, "accept")]
+)
 def test_the_hint_for_a_status_depends_on_it(status, word):
     assert word in hint_for("http_status", {"status": status})
 
@@ -66,7 +68,12 @@ def test_the_hint_for_a_status_depends_on_it(status, word):
 def test_the_error_has_exactly_the_shape_of_the_contract():
     error = StepError("http_status", "503 Service Unavailable", retryable=True, context={"status": 503})
     shown = error_object(
-        error, step="notify", attempt=1, attempts=5, next_retry_at=datetime(2026, 1, 1, tzinfo=UTC), policy=RetryPolicy(5)
+        error,
+        step="notify",
+        attempt=1,
+        attempts=5,
+        next_retry_at=datetime(2026, 1, 1, tzinfo=UTC),
+        policy=RetryPolicy(5),
     )
     assert list(shown) == [
         "type", "message", "cause", "step", "attempt", "attempts", "retryable", "next_retry_at", "retry_policy", "context",

@@ -61,7 +61,9 @@ class TestReading:
 
     def test_a_plan_knows_who_comes_before_whom_and_who_is_read(self):
         plan = plan_of(
-            {"key": "c", "needs": ["b"], "config": {"x": "{{ steps.a.output.id }}"}}, {"key": "b", "needs": ["a"]}, {"key": "a"}
+            {"key": "c", "needs": ["b"], "config": {"x": "{{ steps.a.output.id }}"}},
+            {"key": "b", "needs": ["a"]},
+            {"key": "a"},
         )
         assert [a.key for a in plan.actions] == ["a", "b", "c"]
         assert [a.position for a in plan.actions] == [2, 1, 0]
@@ -71,7 +73,9 @@ class TestReading:
         with pytest.raises(dataclasses.FrozenInstanceError):
             plan_of({"key": "a"}).slug = "x"
 
-    @pytest.mark.parametrize("chosen", ["large", "not large", "event.total > 100", LARGE, {"expression": "event.total > 1"}])
+    @pytest.mark.parametrize(
+        "chosen", ["large", "not large", "event.total > 100", LARGE, {"expression": "event.total > 1"}]
+    )
     def test_a_filter_is_a_name_an_expression_or_a_tree(self, chosen):
         trigger = {"key": "t", "kind": "manual", "filter": chosen}
         plan = plan_of({"key": "a"}, triggers=[trigger], conditions={"large": LARGE})
@@ -191,7 +195,12 @@ def test_a_wrong_document_is_refused_with_its_path_and_reason(more, path, told):
 
 class TestGraph:
     def test_a_cycle_is_named(self):
-        ring = ({"key": "x"}, {"key": "a", "needs": ["c", "x"]}, {"key": "b", "needs": ["a"]}, {"key": "c", "needs": ["b"]})
+        ring = (
+            {"key": "x"},
+            {"key": "a", "needs": ["c", "x"]},
+            {"key": "b", "needs": ["a"]},
+            {"key": "c", "needs": ["b"]},
+        )
         assert "a → c → b → a" in str(problems_of(*ring)[0])
 
     def test_a_step_that_need_not_have_run_cannot_be_read(self):
@@ -210,9 +219,17 @@ class TestGraph:
 
 class TestIncomplete:
     CASES = [
-        ({"kind": "http.request", "config": {"method": "GET"}}, "actions[0].config", "“connection” and “path” or “url”"),
+        (
+            {"kind": "http.request", "config": {"method": "GET"}},
+            "actions[0].config",
+            "“connection” and “path” or “url”",
+        ),
         ({"kind": "http.request", "config": {"url": "http://x/"}}, "actions[0].config.method", "missing"),
-        ({"kind": "http.request", "config": {"method": "GET", "connection": "", "path": "/"}}, "actions[0].config", "needed"),
+        (
+            {"kind": "http.request", "config": {"method": "GET", "connection": "", "path": "/"}},
+            "actions[0].config",
+            "needed",
+        ),
         ({"kind": "transform"}, "actions[0].config.values", "missing"),
         ({"repeat": {}}, "actions[0].repeat.until", "when to stop"),
         ({"approval": {}}, "actions[0].approval.approvers", "Nobody"),
@@ -347,11 +364,19 @@ class TestChecksum:
         one = document({"key": "a"})
         assert checksum(one) == checksum(one | {"name": "Other", "owner": "ana", "alerts": {"dead_letters": 1}})
         assert checksum(one) == plan_of({"key": "a"}).checksum
-        for key, value in {"timeout": "1h", "run_as": "bob", "concurrency": {"limit": 1}, "conditions": {"c": LARGE}}.items():
+        for key, value in {
+            "timeout": "1h",
+            "run_as": "bob",
+            "concurrency": {"limit": 1},
+            "conditions": {"c": LARGE},
+        }.items():
             assert checksum(one) != checksum(one | {key: value})
 
     def test_the_order_of_keys_and_the_way_a_number_is_written_do_not_matter(self):
-        one, two = document({"key": "a", "config": {"x": 1e3, "y": 2}}), document({"config": {"y": 2.0, "x": 1000}, "key": "a"})
+        one, two = (
+            document({"key": "a", "config": {"x": 1e3, "y": 2}}),
+            document({"config": {"y": 2.0, "x": 1000}, "key": "a"}),
+        )
         assert checksum(one) == checksum(two)
 
     def test_an_empty_part_is_no_part(self):

