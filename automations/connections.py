@@ -84,10 +84,9 @@ def _check(values: Mapping[str, Any], by: Any, before: Connection | None = None)
     errors = [error for name, check in checks.items() if name in values for error in check(values[name])]
     if errors:
         raise Invalid("The connection is not right.", errors=errors)
-    may_be_private = before.allow_private if before else False
-    if values.get("allow_private") and not may_be_private and by is not None:
-        if not by.has_perm("automations.allow_private_connection"):
-            raise PermissionDenied("You may not let a connection reach private networks.")
+    opens = values.get("allow_private") and not (before and before.allow_private)
+    if opens and by is not None and not by.has_perm("automations.allow_private_connection"):
+        raise PermissionDenied("You may not let a connection reach private networks.")
 
 
 def _base_urls(urls: Any) -> list[tuple[str, str]]:
@@ -99,7 +98,9 @@ def _base_urls(urls: Any) -> list[tuple[str, str]]:
 def _base_url(url: Any) -> str:
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
-        sound = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        sound = (
+            parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        )
     except ValueError:
         sound = False
     if not sound or parts is None or _CONTROL.search(url) or " " in url:

@@ -41,9 +41,13 @@ def roles(user: Any, workflow: Workflow) -> frozenset[str]:
         return frozenset()
     if user.is_superuser or workflow.owner_id == user.pk:
         return frozenset(ROLES)
-    held = set(_rows(UserObjectPermission, workflow).filter(user_id=user.pk).values_list("permission__codename", flat=True))
+    held = set(
+        _rows(UserObjectPermission, workflow).filter(user_id=user.pk).values_list("permission__codename", flat=True)
+    )
     held |= set(
-        _rows(GroupObjectPermission, workflow).filter(group__user=user.pk).values_list("permission__codename", flat=True)
+        _rows(GroupObjectPermission, workflow)
+        .filter(group__user=user.pk)
+        .values_list("permission__codename", flat=True)
     )
     return frozenset(held) & frozenset(ROLES)
 

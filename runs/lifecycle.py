@@ -1,4 +1,4 @@
-"""The end of a run that somebody asks for."""
+"""The end of a run that somebody asks for, and of all runs of a workflow that is deleted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from automations.models import Version, Workflow
 from automations.permissions import require
 from automations.refusals import Conflict
 from runs import agenda, bell, database
-from runs.models import Run
+from runs.models import Event, Run
 from runs.rerun import because, who, write_log
 from runs.states import FINISHED_RUN
 
@@ -49,3 +49,18 @@ def _ask(ids: list[int], reason: str, by: Any) -> int:
     if asked:
         bell.ring_after_commit()
     return asked
+
+
+@transaction.atomic
+def forget_workflow(workflow: Workflow) -> None:
+    """Delete the runs of a workflow that is about to be deleted, and the events its tests made.
+
+    Raises Conflict while one is unfinished: what was accepted is not lost by a click.
+    """
+    unfinished = Run.objects.filter(workflow=workflow).exclude(status__in=FINISHED_RUN).count()
+    if unfinished:
+        raise Conflict(f"{unfinished} of its runs are still going on: cancel them, or wait until they have ended.")
+    tested = list(Event.objects.filter(simulated=True, runs__workflow=workflow).values_list("pk", flat=True).distinct())
+    Run.objects.filter(workflow=workflow).delete()
+    for start in range(0, len(tested), 1000):
+        Event.objects.filter(pk__in=tested[start : start + 1000], runs=None).delete()

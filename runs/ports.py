@@ -1,4 +1,10 @@
 """What execution gives to the floors below, registered at start."""
 
 
-def register() -> None: ...
+def register() -> None:
+    from automations import ports
+    from runs import lifecycle, scenarios
+
+    ports.evidence.register(scenarios.evidence)
+    ports.cancel_runs.register(lifecycle.cancel_runs)
+    ports.forget_workflow.register(lifecycle.forget_workflow)

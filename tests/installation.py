@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -20,7 +20,6 @@ from typing import Any
 from tests import databases
 
 ROOT = Path(__file__).resolve().parent.parent
-TEMPLATE = "automation_template"
 
 
 def free_port() -> int:
@@ -58,12 +57,7 @@ class Installation:
         }
 
     def __enter__(self) -> Installation:
-        template = Path(os.environ.get("VAR_DIR", "/tmp")) / f"template-{os.environ.get('PYTEST_XDIST_WORKER', '')}.sqlite3"
-        if self.database == "sqlite" and template.exists():
-            shutil.copy(template, self.var / "automation.sqlite3")
-            self.manage("quickstart", *self._quickstart)
-        else:
-            self.manage("quickstart", *self._quickstart)
+        self.manage("quickstart", *self._quickstart)
         self.token = (self.var / "token").read_text().strip()
         return self
 
@@ -93,15 +87,15 @@ class Installation:
         return done
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        log = open(self.var / f"{arguments[0]}.log", "ab")
-        process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
-            env=self.environment,
-            cwd=self.folder,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        with open(self.var / f"{arguments[0]}.log", "ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, str(ROOT / "manage.py"), *arguments],
+                env=self.environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self.processes.append(process)
         return process
 
@@ -175,10 +169,9 @@ class Installation:
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         if self.database == "sqlite":
-            with sqlite3.connect(self.var / "automation.sqlite3", timeout=30) as session:
+            with contextlib.closing(sqlite3.connect(self.var / "automation.sqlite3", timeout=30)) as session:
                 return session.execute(query, parameters).fetchall()
         import psycopg
-        from django.db.utils import ConnectionHandler  # noqa: F401  the URL is Django's form
 
         with psycopg.connect(self._dsn(), autocommit=True) as session:
             cursor = session.execute(query.replace("?", "%s"), parameters)

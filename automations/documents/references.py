@@ -68,7 +68,9 @@ def _problem(reference: Reference, known: set[str]) -> Problem | None:
     return None
 
 
-def without_forbidden(document: dict[str, Any], before: Mapping[str, Any], by: Any) -> tuple[dict[str, Any], list[Reference]]:
+def without_forbidden(
+    document: dict[str, Any], before: Mapping[str, Any], by: Any
+) -> tuple[dict[str, Any], list[Reference]]:
     """The document without the names `by` may not use, and these; what a step named before stays."""
     kept = {reference.place for reference in references(before)}
     named = [reference for reference in references(document) if reference.place not in kept]

@@ -18,10 +18,14 @@ from automations.engine.errors import DefinitionError, Problem
 from automations.engine.paths import Path, read, show
 from automations.history import assign, keep, remove
 from automations.listeners import write_listeners
-from automations.models import Condition, Epoch, Mode, Workflow
+from automations.models import Epoch, Mode, Workflow
 from automations.models.workflow import SLUG
 from automations.permissions import may, may_create, require
 from automations.refusals import Stale
+
+
+#: Not slugs: `workflows/import` is an address, and `workflows/7` means the number.
+RESERVED = ("import", "add")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +48,18 @@ def save(
     mode_allowed: Collection[str] = (Mode.DRAFT, Mode.SIMULATE),
     lines: Mapping[Path, int] | None = None,
     revision: int | None = None,
+    new: bool = False,
     reason: str = "",
 ) -> Saved:
-    """Make the draft of `workflow` (or of the slug in the document, created where it is new) say what the document says.
+    """Make the draft of `workflow` (else of the document's slug, created where it is new) say what the document says.
 
-    `incomplete` accepts a document that lacks something. `revision` is the one the change was made on. `by` None is
-    the system. Raises DefinitionError with everything that is wrong, PermissionDenied, Stale.
+    `incomplete` accepts a document that lacks something. `revision` is the one the change was made on. `new` refuses
+    a slug that is taken. `by` None is the system. Raises DefinitionError with all that is wrong, PermissionDenied, Stale.
     """
     target = _target(document, by, workflow)
     created = target.pk is None
+    if new and not created:
+        raise _taken()
     if revision is not None and revision != target.revision:
         raise Stale()
     _refuse(_problems(document, target, lines), incomplete)
@@ -71,11 +78,10 @@ def save(
 def duplicate(workflow: Workflow, *, slug: str, name: str = "", by: Any) -> Saved:
     """A new draft with the same definition, owned by whoever makes it. Raises as `save` does."""
     require(by, "view", workflow)
-    document = {**document_of(workflow), "workflow": slug, "name": name or f"{workflow} (copy)", "mode": Mode.DRAFT}
+    document = {**document_of(workflow), "workflow": slug, "name": name or f"{str(workflow)[:190]} (copy)"}
+    document["mode"] = Mode.DRAFT.value
     document.pop("owner", None)
-    if Workflow.objects.filter(slug=slug).exists():
-        raise _taken()
-    return save(document, by=by, incomplete=True, reason=f"duplicated from {workflow.slug}")
+    return save(document, by=by, incomplete=True, new=True, reason=f"duplicated from {workflow.slug}")
 
 
 # Checks ------------------------------------------------------------------------------------------------------------
@@ -98,6 +104,8 @@ def _refuse(problems: Iterable[Problem], incomplete: bool) -> None:
 def _slug_problems(slug: str, target: Workflow) -> list[Problem]:
     if target.pk and slug != target.slug:
         return [Problem("workflow", f"This is the definition of {target.slug}.", fix="Keep its slug.")]
+    if not target.pk and (slug.isdigit() or slug in RESERVED):
+        return [Problem("workflow", f"“{slug}” is kept for addresses.", fix="Choose another slug.")]
     if not _is_slug(slug):
         return [Problem("workflow", f"“{slug[:100]}” cannot be a slug.", fix=str(SLUG.message))]
     return []
@@ -181,7 +189,9 @@ def _save_conditions(workflow: Workflow, trees: Mapping[str, Any], *, by: Any, r
     _sync(workflow, workflow.conditions, "name", items, by=by, reason=reason)
 
 
-def _sync(workflow: Workflow, rows: Any, key: str, items: Mapping[str, Mapping[str, Any]], *, by: Any, reason: str) -> None:
+def _sync(
+    workflow: Workflow, rows: Any, key: str, items: Mapping[str, Mapping[str, Any]], *, by: Any, reason: str
+) -> None:
     """Make the rows say what the items say: kept by key, changed where they differ, the rest removed."""
     existing = {getattr(row, key): row for row in rows.all()}
     for position, (name, values) in enumerate(items.items()):

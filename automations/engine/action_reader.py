@@ -54,7 +54,7 @@ class ActionReader:
         fields = Fields(self.findings, data, path, ACTION_KEYS)
         names = IN_AN_ITEM if fields.get("for_each") is not None else IN_A_RUN
         needs = tuple(dict.fromkeys(fields.texts("needs")))
-        config, raw = self._config(fields, names, key)
+        kind, config = self._config(fields, names, key)
         when = self.conditions.use(fields.get("when"), fields.at("when"), IN_A_RUN)
         for_each = self._expression(fields, "for_each", IN_A_RUN, key)
         self._check_condition(fields.at("when"), when, key)
@@ -78,12 +78,12 @@ class ActionReader:
             position=position,
             ancestors=self.references.ancestors.get(key, frozenset()),
             reads=self.references.read_by(key),
-            **self._common(fields, raw),
+            **self._common(fields, kind, config),
         )
 
-    def _common(self, fields: Fields, raw: Mapping[str, Any]) -> dict[str, Any]:
+    def _common(self, fields: Fields, kind: KindInfo | None, config: Template) -> dict[str, Any]:
         """Return what an action and a compensation share."""
-        kind = self._kind(fields)
+        raw = config.source
         return {
             "kind": fields.text("kind"),
             "raw_config": raw,
@@ -107,18 +107,22 @@ class ActionReader:
             fields.wrong("kind", f"{shown(name)} is not a kind of action.", suggestion(str(name), self.kinds))
         return None
 
-    def _config(self, fields: Fields, names: frozenset[str], key: str) -> tuple[Template, Mapping[str, Any]]:
+    def _config(self, fields: Fields, names: frozenset[str], key: str) -> tuple[KindInfo | None, Template]:
+        """Return the kind, None if it is unknown or the config does not fit it, and the compiled config."""
         raw, path = fields.mapping("config"), fields.at("config")
         template = read_template(raw, names=names)
         for problem in template.problems:
             self.findings.wrong((*path, *(read(problem.path) or ())), problem.message)
         for place, paths in template.sites:
             self.references.check((*path, *place), paths, key)
-        kind = self.kinds.get(fields.get("kind")) if isinstance(fields.get("kind"), str) else None
-        if kind is not None:
-            check_config(raw, kind.schema, path, self.findings, templates=True)
-            add_relative(self.findings, path, kind.check(raw))
-        return template, raw
+        kind = self._kind(fields)
+        if kind is None or not check_config(raw, kind.schema, path, self.findings, templates=True):
+            return None, template
+        add_relative(self.findings, path, kind.check(raw))
+        # Some kinds hold conditions or expressions of their own in their config.
+        if hasattr(kind, "references"):
+            self.references.check(path, kind.references(raw), key)
+        return kind, template
 
     def _expression(self, fields: Fields, name: str, names: frozenset[str], key: str) -> Any:
         program = fields.expression(name, names)
@@ -187,7 +191,7 @@ class ActionReader:
             return None
         own = f"{key}.compensate"
         self.references.add_compensation(own, key)
-        config, raw = self._config(undo, names, own)
+        kind, config = self._config(undo, names, own)
         return ActionPlan(
             key=own,
             config=config,
@@ -195,7 +199,7 @@ class ActionReader:
             position=position,
             ancestors=self.references.ancestors[own],
             reads=self.references.read_by(own),
-            **self._common(undo, raw),
+            **self._common(undo, kind, config),
         )
 
 

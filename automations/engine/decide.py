@@ -12,7 +12,7 @@ from typing import Literal
 
 from automations.engine import graph
 from automations.engine.parts import ActionPlan, Plan
-from automations.engine.scope import variables
+from automations.engine.scope import render, variables
 from automations.engine.state import (
     ACTIVE,
     FINISHED,
@@ -314,3 +314,20 @@ def _settled(look: _Look, key: str, step: StepState) -> bool:
     if key in look.skipped or key in look.blocked or _cancelled_now(look, key):
         return True
     return step.status == "unknown" and look.ending is not None and not look.ending.patient
+
+
+__all__ = [
+    "Blocked",
+    "Cancel",
+    "Decision",
+    "Finish",
+    "Ready",
+    "RunState",
+    "Skip",
+    "StepState",
+    "Undecidable",
+    "decide",
+    "failure",
+    "render",
+    "variables",
+]

@@ -45,10 +45,6 @@ class Findings:
         keyed = sorted(self._found.items(), key=lambda item: order(self.document, item[0][0]))
         return [problem for _key, problem in keyed]
 
-    def any_wrong_below(self, path: Path) -> bool:
-        """Return whether something at or below the path is wrong."""
-        return any(p.severity == "wrong" and found[: len(path)] == path for (found, _message), p in self._found.items())
-
 
 class Fields:
     """Reads one object of the document key by key; unknown keys and wrong types become problems.

@@ -18,7 +18,6 @@ import re2
 from automations.engine import durations, times
 from automations.engine.durations import DurationError
 
-
 _QUIET = re2.Options()
 _QUIET.log_errors = False
 

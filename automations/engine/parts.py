@@ -18,7 +18,12 @@ Join = Literal["all", "any"] | int
 
 
 class KindInfo(Protocol):
-    """What the plan asks of a kind. Trigger kinds need `name`, `schema` and `check` only."""
+    """What the plan asks of a kind. Trigger kinds need `name`, `schema` and `check` only.
+
+    The methods see a config that fits the schema; required settings may still be missing, templates are not yet
+    filled in. Two optional members: `references(config)`, the paths that expressions inside the config read, and
+    for trigger kinds `dedupe_required`, true where a trigger without `dedupe` is incomplete.
+    """
 
     name: str
     schema: dict[str, Any]

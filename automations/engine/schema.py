@@ -76,18 +76,21 @@ def _relaxed_inside(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_config(
     config: Mapping[str, Any], schema: Mapping[str, Any], path: Path, findings: Findings, *, templates: bool
-) -> None:
-    """Note what does not fit the schema: what is missing or left empty is incomplete, the rest is wrong."""
+) -> bool:
+    """Note what does not fit the schema: what is missing or left empty is incomplete, the rest is wrong.
+
+    Return whether nothing was wrong, so that a kind may look at the config itself.
+    """
     strict, loose = _validators(json.dumps(schema, sort_keys=True))
     filled = _without_empty(config, schema)
     errors = list(strict.iter_errors(filled))
     if templates and errors and has_template(filled):
         if loose.is_valid(filled):
-            return
+            return True
         firm = [error for error in errors if not is_template(_at(filled, error.instance_path))]
         errors = firm or list(loose.iter_errors(filled))
-    for error in errors:
-        _note(error, config, schema, path, findings)
+    noted = [_note(error, config, schema, path, findings) for error in errors]
+    return all(noted)
 
 
 def _without_empty(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,16 +113,19 @@ def _at(value: Any, path: list[Any]) -> Any:
     return value
 
 
-def _note(error: Any, config: Mapping[str, Any], schema: Mapping[str, Any], path: Path, findings: Findings) -> None:
+def _note(error: Any, config: Mapping[str, Any], schema: Mapping[str, Any], path: Path, findings: Findings) -> bool:
+    """Note one error; return whether it is merely incomplete."""
     place = (*path, *error.instance_path)
     kind = error.kind.name
     if kind == "required":
         key = error.kind.property
         state = "is empty" if not error.instance_path and key in config else "is missing"
         findings.incomplete((*place, key), f"The setting “{key}” {state}.")
-    elif kind in {"anyOf", "oneOf"} and (ways := _missing_ways(error)):
+        return True
+    if kind in {"anyOf", "oneOf"} and (ways := _missing_ways(error)):
         findings.incomplete(place, f"Something is missing: needed is {' or '.join(ways)}.")
-    elif kind in {"additionalProperties", "unevaluatedProperties"}:
+        return True
+    if kind in {"additionalProperties", "unevaluatedProperties"}:
         known = schema.get("properties", {}) if not error.instance_path else ()
         for key in error.kind.unexpected:
             findings.wrong((*place, key), f"“{key}” is not known here.", suggestion(key, known))
@@ -129,6 +135,7 @@ def _note(error: Any, config: Mapping[str, Any], schema: Mapping[str, Any], path
         findings.wrong(place, f"{shown(value)} is not possible here.", suggestion(str(value), options))
     else:
         findings.wrong(place, error.message[:500])
+    return False
 
 
 def _missing_ways(error: Any) -> list[str]:

@@ -64,8 +64,8 @@ class TriggerReader:
         elif kind is None:
             fields.wrong("kind", f"{shown(name)} is not a kind of trigger.", suggestion(str(name), self.kinds))
         else:
-            check_config(raw, kind.schema, path, self.findings, templates=False)
-            add_relative(self.findings, path, kind.check(raw))
+            if check_config(raw, kind.schema, path, self.findings, templates=False):
+                add_relative(self.findings, path, kind.check(raw))
             if getattr(kind, "dedupe_required", False) and fields.get("dedupe") is None:
                 fields.incomplete("dedupe", f"A trigger of kind {name} needs a dedupe key.", "Write dedupe: event.id.")
         return raw

@@ -37,6 +37,7 @@ class Candidate:
     input: Any
     idempotency_key: str
     permission: Permission
+    opens: tuple[str, ...] = ()  # paths that its input could not know
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -154,11 +155,12 @@ class _Course:
         return bool(decision.skip or decision.cancel or decision.undecidable or decision.blocked or decision.perform)
 
     def skip(self, skip: Skip) -> None:
-        self.skipped[skip.key] = skip
         self.state.steps[skip.key] = StepState(
             "skipped", reason=skip.reason, finished_at=self.now, not_reached=skip.not_reached
         )
-        self.say(skip.key, f"Skipped: {skip.reason}.", data=skip.values)
+        if skip.key not in self.blocked:  # it was decided before a failure ended the run
+            self.skipped[skip.key] = skip
+            self.say(skip.key, f"Skipped: {skip.reason}.", data=skip.values)
 
     def block(self, key: str, reason: str, error: StepError | None = None, given: Any = None) -> None:
         self.blocked[key] = Blocked(reason, error, given)
@@ -220,6 +222,7 @@ class _Course:
             input=rendered.value,
             idempotency_key=idempotency_key(self.origin, action.key, -1, self.generation),
             permission=permission,
+            opens=rendered.opens,
         )
 
     def asks(self, action: ActionPlan, ready_at: datetime) -> bool:

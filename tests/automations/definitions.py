@@ -82,7 +82,9 @@ _condition = st.recursive(
     | st.just({"always": True})
     | st.just({"expression": "event.total > 5"}),
     lambda inner: st.builds(
-        lambda group, items: {group: items}, st.sampled_from(["all", "any", "none"]), st.lists(inner, min_size=1, max_size=3)
+        lambda group, items: {group: items},
+        st.sampled_from(["all", "any", "none"]),
+        st.lists(inner, min_size=1, max_size=3),
     ),
     max_leaves=5,
 )
@@ -115,7 +117,9 @@ def documents(draw: Any) -> dict[str, Any]:
             "sensitive": st.just(["event.customer.email"]),
             "encrypt": st.just("payloads"),
             "runbook": _text,
-            "alerts": st.fixed_dictionaries({"failure_rate": st.floats(0.1, 1)}, optional={"notify": st.just(["a@b.c"])}),
+            "alerts": st.fixed_dictionaries(
+                {"failure_rate": st.floats(0.1, 1)}, optional={"notify": st.just(["a@b.c"])}
+            ),
         },
     )
     names = draw(st.lists(_key, min_size=0, max_size=3, unique=True))

@@ -16,8 +16,8 @@ from automations.engine.errors import DefinitionError
 from automations.models import Action, Condition, Connection, Epoch, Listener, Version, Workflow
 from automations.plans import plan_of, plan_of_draft
 from automations.refusals import Invalid, Stale
-from tests.automations.definitions import orders
 from tests.automations.definitions import documents as any_document
+from tests.automations.definitions import orders
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,9 @@ def refused(document: Any, **options: Any) -> dict[str, str]:
 
 
 @given(any_document())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_exporting_an_imported_document_gives_it_back_unchanged(document: dict[str, Any]) -> None:
     exported = document_of(save(document, by=None).workflow)
     assert exported == document
@@ -84,7 +86,9 @@ actions:
     with pytest.raises(DefinitionError) as caught:
         save(document, by=None, lines=lines)
     found = {problem.path: problem for problem in caught.value.problems}
-    assert {"triggers[0].kind", "actions[0].needs", "actions[0].config.values.x", "actions[1].when.operator"} <= set(found)
+    assert {"triggers[0].kind", "actions[0].needs", "actions[0].config.values.x", "actions[1].when.operator"} <= set(
+        found
+    )
     assert found["triggers[0].kind"].line == 4
     assert "event" in found["triggers[0].kind"].fix
     assert not Workflow.objects.exists()
@@ -348,7 +352,9 @@ def test_renaming_a_step_follows_every_reference_and_keeps_its_history() -> None
         },
     )
     config = document["actions"][1]["config"]
-    config["subject"] = 'steps.message {{ steps.message.output.text + "steps.message" + string(steps["message"].status) }}'
+    config["subject"] = (
+        'steps.message {{ steps.message.output.text + "steps.message" + string(steps["message"].status) }}'
+    )
     config["text"] = "{{ steps.?message.output.?text.orValue('') }} {{ steps.message2 }}"
     config["text"] = "{{ has(steps.message.output.text) ? steps.message.output.text : '' }}"
     document["actions"][1]["when"] = {"expression": 'steps.message.status == "succeeded"'}
@@ -377,10 +383,15 @@ def test_a_renamed_optional_selection_keeps_its_form() -> None:
 
     action = {"key": "b", "config": {"x": "{{ steps.?a.output.?text.orValue('a') }}", "y": "{{ event.steps.a }}"}}
     result = renamed({"actions": [{"key": "a"}, action]}, "a", "z")
-    assert result["actions"][1]["config"] == {"x": "{{ steps.?z.output.?text.orValue('a') }}", "y": "{{ event.steps.a }}"}
+    assert result["actions"][1]["config"] == {
+        "x": "{{ steps.?z.output.?text.orValue('a') }}",
+        "y": "{{ event.steps.a }}",
+    }
 
 
-@pytest.mark.parametrize(("old", "new", "path"), [("x", "y", "from"), ("message", "announce", "to"), ("message", "A", "to")])
+@pytest.mark.parametrize(
+    ("old", "new", "path"), [("x", "y", "from"), ("message", "announce", "to"), ("message", "A", "to")]
+)
 def test_a_step_is_not_renamed_to_what_is_taken_or_no_key(old: str, new: str, path: str) -> None:
     workflow = save(orders(), by=None).workflow
     with pytest.raises(Invalid) as caught:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def compile_call(compiler: Compiler, node: Call, context: Context) -> Closure:
     name, target, args = node.name, node.target, node.args
-    if isinstance(target, Ident) and f"{target.name}.{name}" in names(method=False):
+    if isinstance(target, Ident) and _is_namespace(compiler, target, name, context):
         name, target = f"{target.name}.{name}", None
     if target is not None and name in ("or", "orValue") and len(args) == 1:
         return _alternative(compiler, node, target, context)
@@ -30,6 +30,15 @@ def compile_call(compiler: Compiler, node: Call, context: Context) -> Closure:
     if name == "matches":
         found = _with_pattern(compiler, found, inputs[1], place)
     return _call(found, closures, place, name, found.cost if context.metered else 0)
+
+
+def _is_namespace(compiler: Compiler, target: Ident, name: str, context: Context) -> bool:
+    """Whether ``target.name`` is a function such as ``math.abs`` and not a method of a variable."""
+    known = names(method=False)
+    if f"{target.name}.{name}" in known:
+        return True
+    declared = target.name in context.local or target.name in (compiler.names or ())
+    return not declared and any(function.startswith(f"{target.name}.") for function in known)
 
 
 def _refused(compiler: Compiler, node: Call, name: str, method: bool) -> Closure:

@@ -34,6 +34,11 @@ def static_path(node: Node) -> tuple[Ident, Steps] | None:
     return node, tuple(reversed(steps))
 
 
+def shown_path(text: str) -> str:
+    """The text of a sub-expression as the beginning of a path, without the marks of optionals."""
+    return text[:_SHOWN].replace(".?", ".").replace("[?", "[")
+
+
 def reads_variables(node: Node) -> bool:
     """Whether a sub-expression names anything."""
     return isinstance(node, Ident) or any(map(reads_variables, children(node)))
@@ -184,7 +189,7 @@ def _step(compiler: Compiler, node: Select | Index, context: Context) -> Closure
     operand = compiler.compile(node.operand, context)
     key = compiler.compile(node.key, context) if isinstance(node, Index) else None
     field = node.field if isinstance(node, Select) else ""
-    shown = compiler.text(node.operand)[:_SHOWN] if reads_variables(node) else ""
+    shown = shown_path(compiler.text(node.operand)) if reads_variables(node) else ""
     place = compiler.place(node.at)
     reach = take_optional if node.optional else take
 
@@ -203,7 +208,7 @@ def _step(compiler: Compiler, node: Select | Index, context: Context) -> Closure
 
 def compile_has(compiler: Compiler, node: Has, context: Context) -> Closure:
     operand = compiler.compile(node.operand, context)
-    field, place, shown = node.field, compiler.place(node.at), compiler.text(node.operand)[:_SHOWN]
+    field, place, shown = node.field, compiler.place(node.at), shown_path(compiler.text(node.operand))
 
     def present(frame: Frame) -> bool:
         value = operand(frame)

@@ -237,6 +237,16 @@ class TestEndingEarly:
         assert decision.skip[0].not_reached
         assert decision.finish == Finish("succeeded", 0, "nothing to do")
 
+    def test_a_failure_is_not_hidden_by_a_stop(self):
+        run = run_of(a="failed", b="succeeded")
+        run.stopped = Finish("succeeded", 0, "nothing to do")
+        assert decide(plan_of(A, B), run, START).finish == Finish("failed", 0, "a failed")
+
+    def test_an_unknown_outcome_does_not_hold_a_cancelled_run(self):
+        run = run_of(a=StepState("unknown", attempt=1))
+        run.cancelled = True
+        assert decide(plan_of(A), run, START).finish == Finish("cancelled", 0, "the run was cancelled")
+
 
 class TestWaiting:
     def test_a_retry_is_performed_when_it_is_due(self):

@@ -388,3 +388,27 @@ class TestChecksum:
 
     def test_behaviour_is_what_a_version_fixes(self):
         assert set(behaviour(document({"key": "a"}, name="N"))) == {"actions", "triggers", "run_as"}
+
+
+class TestKinds:
+    def test_a_kind_is_asked_only_about_a_config_that_fits_its_schema(self):
+        class Picky(Kind):
+            def check(self, config):
+                return [Problem("n", f"{config['n'] + 1} is odd")]
+
+        kinds = {"picky": Picky("picky", {"type": "object", "properties": {"n": {"type": "integer"}}})}
+        bad = check(document({"key": "a", "kind": "picky", "config": {"n": "x"}}), actions=kinds, triggers=TRIGGERS)
+        good = check(document({"key": "a", "kind": "picky", "config": {"n": 2}}), actions=kinds, triggers=TRIGGERS)
+        assert bad[0].message == '"x" is not of type "integer"'
+        assert good[0].message == "3 is odd"
+
+    def test_what_a_kind_reads_by_itself_counts_as_read(self):
+        class Reading(Kind):
+            def references(self, config):
+                return {("steps", "a", "output", "id")}
+
+        kinds = ACTIONS | {"reading": Reading("reading")}
+        given = document({"key": "a"}, {"key": "b", "kind": "reading", "needs": ["a"]})
+        assert parse(given, actions=kinds, triggers=TRIGGERS).by_key["b"].reads == {"a"}
+        found = check(document({"key": "a"}, {"key": "b", "kind": "reading"}), actions=kinds, triggers=TRIGGERS)
+        assert [(p.path, p.fix) for p in found] == [("actions[1].config", "Add a to its needs.")]

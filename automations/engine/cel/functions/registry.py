@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 from ..values import CelType, NanoSpan, NanoTime, Optional, Uint
@@ -79,7 +80,8 @@ def find_function(name: str, method: bool, count: int) -> Function | None:
     return found
 
 
-def names(method: bool) -> set[str]:
+@cache
+def names(method: bool) -> frozenset[str]:
     """All names callable in a style."""
-    known = {name for name, style, _ in FUNCTIONS if style is method}
-    return known if method else known | set(VARIADIC)
+    known = frozenset(name for name, style, _ in FUNCTIONS if style is method)
+    return known if method else known | frozenset(VARIADIC)

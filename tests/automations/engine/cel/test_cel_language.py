@@ -67,6 +67,8 @@ def test_an_undeclared_step_is_refused_when_steps_are_declared_one_by_one() -> N
 def test_an_unknown_function_is_refused_when_names_are_declared() -> None:
     with pytest.raises(ExpressionError, match="did you mean 'startsWith'"):
         compile("'a'.startWith('b')", NAMES)
+    with pytest.raises(ExpressionError, match=r"did you mean 'math\.floor'"):
+        compile("math.flor(1.5)", NAMES)
     with pytest.raises(ExpressionError, match="number of arguments"):
         compile("'a'.startsWith()", NAMES)
     assert evaluate("nope(1) || true", {}) is True
@@ -101,6 +103,8 @@ def test_a_declared_name_without_a_value_is_missing() -> None:
         ("event.order.items.map(i, i.price)", "event.order.items[1].price"),
         ("event.order.items.all(i, i.price > 1)", "event.order.items[1].price"),
         ("has(event.nope.x)", "event.nope"),
+        ("event.?order.note.text", "event.order.note.text"),
+        ("event.?order.?note.?text", "event.order.note.text"),
         ("event['some key']", 'event["some key"]'),
     ],
 )

@@ -1,0 +1,320 @@
+"""The pages around one workflow: overview, definition, releases, access; and import, duplicate, rename."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern
+
+from automations import access, documents, html, releases
+from automations.admin import story
+from automations.admin.base import act
+from automations.admin.fields import EditorWidget
+from automations.documents import references
+from automations.engine.errors import AutomationError, DefinitionError, Problem
+from automations.gate import Gate
+from automations.models import Mode, Workflow
+from automations.permissions import ROLES, may, may_create
+from automations.plans import problems
+
+#: The guide's chapters, by which the gate is read.
+CHAPTERS = {
+    1: "Describe it",
+    2: "Say when it acts",
+    3: "Prove it with scenarios",
+    4: "Give it its rights",
+    5: "Guard its risks",
+    6: "Watch over it",
+}
+ROLE_MEANING = {
+    "viewer": "sees it",
+    "builder": "edits and tests it",
+    "operator": "runs, cancels, replays, rolls back",
+    "approver": "decides its risky steps",
+    "releaser": "releases it",
+    "owner": "all of it, and gives roles",
+}
+
+
+class ImportForm(forms.Form):
+    """A definition as text or as a file."""
+
+    text = forms.CharField(label="Definition", required=False, strip=False, widget=EditorWidget(14))
+    file = forms.FileField(label="Or a file", required=False)
+    incomplete = forms.BooleanField(
+        label="Accept an unfinished definition", required=False, help_text="What is missing becomes a finding."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        file = cleaned.get("file")
+        cleaned["source"] = file.read() if file else cleaned.get("text", "")
+        if not cleaned["source"]:
+            raise forms.ValidationError("Paste a definition or choose a file.")
+        return cleaned
+
+
+class DuplicateForm(forms.Form):
+    slug = forms.SlugField(max_length=100, help_text="Lower-case letters, digits and hyphens.")
+    name = forms.CharField(max_length=200, required=False)
+
+
+class RenameForm(forms.Form):
+    """Renames a step everywhere it is read."""
+
+    old = forms.ChoiceField(label="Step")
+    new = forms.CharField(label="New key", max_length=60, help_text="Small letters, digits and _, as in send_note.")
+
+    def __init__(self, *args: Any, workflow: Workflow, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        keys = workflow.actions.values_list("key", flat=True)
+        self.fields["old"].choices = [(key, key) for key in keys]  # type: ignore[attr-defined]
+
+
+class AccessForm(forms.Form):
+    """One more grant: a person or a group, and a role."""
+
+    user = forms.ModelChoiceField(User.objects.filter(is_active=True).order_by("username"), required=False, label="Person")
+    group = forms.ModelChoiceField(Group.objects.order_by("name"), required=False)
+    role = forms.ChoiceField(choices=[(role, f"{role}: {ROLE_MEANING[role]}") for role in ROLES])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if bool(cleaned.get("user")) == bool(cleaned.get("group")):
+            raise forms.ValidationError("Choose a person or a group.")
+        return cleaned
+
+
+class WorkflowPages:
+    """Mixed into the workflow's admin class; every page asks for the row first, which hides foreign ones."""
+
+    def own_urls(self) -> list[URLPattern]:
+        one = "<int:object_id>/"
+        return [
+            self.own("import/", self.import_page, "import"),
+            self.own(f"{one}overview/", self.overview, "overview"),
+            self.own(f"{one}definition/", self.definition, "definition"),
+            self.own(f"{one}export/", self.export, "export"),
+            self.own(f"{one}releases/", self.releases_page, "releases"),
+            self.own(f"{one}release/", self.release, "release"),
+            self.own(f"{one}rollback/", self.rollback, "rollback"),
+            self.own(f"{one}mode/", self.mode, "mode"),
+            self.own(f"{one}access/", self.access_page, "access"),
+            self.own(f"{one}duplicate/", self.duplicate, "duplicate"),
+            self.own(f"{one}rename-step/", self.rename, "rename"),
+        ]
+
+    def tabs(self, request: HttpRequest, workflow: Workflow, current: str) -> list[tuple[str, str, bool]]:
+        """(title, address, is this page) of the pages this person may open."""
+        pages = [("overview", "Overview", True), ("change", "Edit", may(request.user, "edit", workflow))]
+        pages += self.more_tabs(request, workflow)
+        pages += [("definition", "Definition", True), ("releases", "Releases", True), ("access", "Access", True)]
+        pages += [("history", "History", True)]
+        current = {"edit": "change"}.get(current, current)
+        return [(title, self.address(name, workflow.pk), name == current) for name, title, shown in pages if shown]
+
+    def more_tabs(self, request: HttpRequest, workflow: Workflow) -> list[tuple[str, str, bool]]:
+        return []
+
+    def workflow_page(
+        self, request: HttpRequest, workflow: Workflow, name: str, template: str, context: dict[str, Any], status: int = 200
+    ) -> HttpResponse:
+        """A page under the workflow's tabs."""
+        user = request.user
+        frame = {
+            "workflow": workflow,
+            "tabs": self.tabs(request, workflow, name),
+            "may_edit": may(user, "edit", workflow),
+            "may_release": may(user, "release", workflow),
+            "may_roll_back": may(user, "rollback", workflow),
+            "may_create": may_create(user),
+            "modes": self.modes(user, workflow),
+        }
+        return self.page(request, template, None, str(workflow), {**frame, **context}, status)
+
+    # What it is
+
+    def overview(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        document = documents.document_of(workflow)
+        context = {
+            "triggers": story.triggers(document),
+            "steps": story.steps(document),
+            "findings": [*problems(document), *references.problems(document)],
+            "chapters": chapters(releases.gate(workflow, by=request.user)),
+            "gate": releases.gate(workflow, by=request.user),
+            "alerts": html.brief(workflow.alerts) if workflow.alerts else "",
+            **self.overview_context(request, workflow),
+        }
+        return self.workflow_page(request, workflow, "overview", "automations/workflow/overview.html", context)
+
+    def overview_context(self, request: HttpRequest, workflow: Workflow) -> dict[str, Any]:
+        return {}
+
+    def definition(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        text = documents.write_text(documents.document_of(workflow))
+        return self.workflow_page(request, workflow, "definition", "automations/workflow/definition.html", {"text": text})
+
+    def export(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        response = HttpResponse(documents.write_text(documents.document_of(workflow)), content_type="application/yaml")
+        response["Content-Disposition"] = f'attachment; filename="{workflow.slug}.yaml"'
+        return response
+
+    # Releases and mode
+
+    def releases_page(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        gate = releases.gate(workflow, by=request.user)
+        context = {
+            "gate": gate,
+            "chapters": chapters(gate),
+            "releases": workflow.releases.select_related("version", "previous", "by").defer(
+                "version__document", "previous__document", "evidence"
+            )[:50],
+        }
+        return self.workflow_page(request, workflow, "releases", "automations/workflow/releases.html", context)
+
+    def release(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        return act(
+            request,
+            lambda: releases.release(workflow, by=request.user, note=request.POST.get("note", "")),
+            lambda made: f"Version {made.version.number} is current now, for real.",
+            self.address("releases", workflow.pk),
+        )
+
+    def rollback(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        given = request.POST
+
+        def do() -> Any:
+            version, note = int(given.get("version", "0")), given.get("note", "").strip()
+            if not note:
+                raise ValueError("Say why: it stays with the release.")
+            return releases.rollback(workflow, version=version, by=request.user, note=note, runs=_runs(given.get("runs")))
+
+        back = self.address("releases", workflow.pk)
+        return act(request, do, lambda made: f"Back on version {made.version.number}.", back)
+
+    def modes(self, user: Any, workflow: Workflow) -> list[tuple[str, str]]:
+        """The modes this person may take the workflow to."""
+        verbs = ("hold", "release") if workflow.mode == Mode.EXECUTE else ("edit", "hold")
+        if not any(may(user, verb, workflow) for verb in verbs):
+            return []
+        return [(mode.value, str(mode.label)) for mode in (Mode.DRAFT, Mode.SIMULATE) if mode != workflow.mode]
+
+    def mode(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        given = request.POST
+        return act(
+            request,
+            lambda: releases.set_mode(workflow, given.get("mode", ""), by=request.user, note=given.get("note", "")),
+            lambda changed: f"The workflow is in {changed.get_mode_display().lower()} now.",
+            self.address("overview", workflow.pk),
+        )
+
+    # Who may what
+
+    def access_page(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        form = AccessForm(request.POST if request.POST.get("do") == "add" else None)
+        if request.method == "POST":
+            if request.POST.get("do") == "remove":
+                return self._revoke(request, workflow)
+            if form.is_valid():
+                holder, role = form.cleaned_data["user"] or form.cleaned_data["group"], form.cleaned_data["role"]
+                return act(
+                    request,
+                    lambda: access.give(workflow, holder, role, by=request.user),
+                    f"{holder} is {role} now.",
+                    self.address("access", workflow.pk),
+                )
+        context = {
+            "grants": [{**grant, "meaning": ROLE_MEANING[grant["role"]]} for grant in access.of(workflow)],
+            "form": form,
+            "may_grant": may(request.user, "grant", workflow),
+        }
+        return self.workflow_page(request, workflow, "access", "automations/workflow/access.html", context)
+
+    def _revoke(self, request: HttpRequest, workflow: Workflow) -> HttpResponse:
+        kind, _, name = request.POST.get("holder", "").partition(":")
+        model, key = (User, "username") if kind == "user" else (Group, "name")
+        holder, role = model._default_manager.filter(**{key: name}).first(), request.POST.get("role", "")
+        return act(
+            request,
+            lambda: access.take(workflow, holder, role, by=request.user),
+            f"{name} is no longer {role}.",
+            self.address("access", workflow.pk),
+        )
+
+    # Copies and names
+
+    def import_page(self, request: HttpRequest) -> HttpResponse:
+        form = ImportForm(request.POST or None, request.FILES or None)
+        found: list[Any] = []
+        if request.method == "POST" and form.is_valid():
+            try:
+                data, lines = documents.read_text(form.cleaned_data["source"])
+                saved = documents.save(data, by=request.user, incomplete=form.cleaned_data["incomplete"], lines=lines)
+            except DefinitionError as error:
+                found = list(error.problems)
+            except AutomationError as error:
+                found = [Problem("", str(error), line=getattr(error, "line", None))]
+            else:
+                return self._imported(request, saved)
+        context = {"form": form, "problems": found, "submit": "Import", "back": self.address("changelist")}
+        return self.page(request, "automations/workflow/import.html", None, "Import a workflow", context)
+
+    def _imported(self, request: HttpRequest, saved: documents.Saved) -> HttpResponse:
+        for left_out in saved.not_applied:
+            self.message_user(request, f"{left_out['path']}: {left_out['message']}", "WARNING")
+        word = "Created" if saved.created else "Replaced the draft of"
+        self.message_user(request, f"{word} {saved.workflow}.", "SUCCESS")
+        return HttpResponseRedirect(self.address("overview", saved.workflow.pk))
+
+    def duplicate(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        form = DuplicateForm(request.POST or None, initial={"slug": f"{workflow.slug}-copy", "name": f"{workflow} (copy)"})
+        if request.method == "POST" and form.is_valid():
+            try:
+                saved = documents.duplicate(workflow, by=request.user, **form.cleaned_data)
+            except AutomationError as error:
+                form.add_error("slug", str(error))
+            else:
+                return self._imported(request, saved)
+        context = {"form": form, "submit": "Duplicate", "lead": "A new draft with the same definition. It is yours."}
+        return self.workflow_page(request, workflow, "", "automations/workflow/form.html", context)
+
+    def rename(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        form = RenameForm(request.POST or None, workflow=workflow)
+        if request.method == "POST" and form.is_valid():
+            old, new = form.cleaned_data["old"], form.cleaned_data["new"]
+            try:
+                documents.rename_step(workflow, old, new, by=request.user)
+            except AutomationError as error:
+                form.add_error("new", str(error))
+            else:
+                self.message_user(request, f"{old} is {new} now, wherever it is read.", "SUCCESS")
+                return HttpResponseRedirect(self.address("change", workflow.pk))
+        lead = "Its key changes in the graph, in expressions, texts, conditions and scenarios alike."
+        context = {"form": form, "submit": "Rename", "lead": lead}
+        return self.workflow_page(request, workflow, "", "automations/workflow/form.html", context)
+
+
+def chapters(gate: Gate) -> list[tuple[str, list[Any]]]:
+    """The gate's items by chapter of the guide."""
+    found: dict[int, list[Any]] = {}
+    for item in gate.items:
+        found.setdefault(item.chapter, []).append(item)
+    return [(f"{number} · {CHAPTERS.get(number, '')}".strip(" ·"), items) for number, items in sorted(found.items())]
+
+
+def _runs(value: Any) -> Any:
+    return value if value in ("finish", "cancel") else "finish"
+
+
+__all__ = ["CHAPTERS", "HttpResponseNotAllowed", "WorkflowPages", "chapters"]

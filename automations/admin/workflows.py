@@ -1,0 +1,203 @@
+"""Workflows: list, form, and the pages around one workflow (overview, definition, releases, access, history).
+
+Execution adds its own pages and columns to this (runs/admin/workflows.py).
+"""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList as StockChangeList
+from django.contrib.auth.models import Group, User
+from django.db import models
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
+from unfold.decorators import display
+from unfold.views import ChangeList
+
+from automations import documents, html, releases
+from automations.admin import editing, pages, story
+from automations.admin.base import HistoryAdmin
+from automations.admin.filters import ModeFilter
+from automations.admin.forms import WorkflowForm
+from automations.admin.parts import INLINES
+from automations.documents import references
+from automations.engine.errors import DefinitionError, Problem
+from automations.models import Mode, Workflow
+from automations.permissions import may, may_create, visible_to
+from automations.plans import problems
+from automations.refusals import Invalid, Stale
+
+MODE_TONE = {Mode.DRAFT: "", Mode.SIMULATE: "info", Mode.EXECUTE: "success"}
+MODE_MEANING = {
+    Mode.DRAFT: "Nothing fires.",
+    Mode.SIMULATE: "Triggers run the draft; nothing outside is touched.",
+    Mode.EXECUTE: "Triggers run the current version, for real.",
+}
+
+
+class OverviewList(ChangeList):
+    """Rows lead to the overview, not to the form."""
+
+    def url_for_result(self, result: Any) -> str:
+        return html.page_address(result)
+
+
+class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
+    form = WorkflowForm
+    inlines = INLINES
+    list_display = ("title", "mode_word", "owner_name", "team_name", "version_name", "updated")
+    list_filter = (ModeFilter,)
+    search_fields = ("slug", "name", "description", "process")
+    search_help_text = "Name, slug, description or process"
+    sortable_by = ("title", "updated")
+    change_form_outer_before_template = "automations/workflow/tabs.html"
+    warn_unsaved_form = True
+    empty = ("No workflow yet", "A workflow says what should happen when something arrives. Create one, or import YAML.")
+    empty_icon = "account_tree"
+    fieldsets = (
+        (None, {"fields": ("name", "description", "process", "tags", "seen")}),
+        ("People", {"fields": ("owner", "deputy", "team", "run_as")}),
+        ("When it goes wrong", {"fields": ("alerts", "runbook")}),
+        ("Limits", {"fields": ("priority", "timeout", "concurrency"), "classes": ("collapse",)}),
+    )
+    add_fieldsets = ((None, {"fields": ("name", "slug", "description", "team")}),)
+
+    # Rights
+
+    def visible(self, user: Any) -> QuerySet[Workflow]:
+        return visible_to(user).select_related("owner", "team", "current_version").defer("current_version__document")
+
+    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+        if verb == "add":
+            return may_create(user)
+        if row is None:
+            return verb == "view"
+        return may(user, {"change": "edit"}.get(verb, verb), row)  # type: ignore[arg-type]
+
+    # The list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[StockChangeList]:
+        return OverviewList
+
+    @display(description="Workflow", ordering="name")
+    def title(self, workflow: Workflow) -> str:
+        return str(workflow)
+
+    @display(description="Mode")
+    def mode_word(self, workflow: Workflow) -> str:
+        return html.pill(workflow.get_mode_display(), MODE_TONE[Mode(workflow.mode)], MODE_MEANING[Mode(workflow.mode)])
+
+    @display(description="Owner")
+    def owner_name(self, workflow: Workflow) -> str:
+        return workflow.owner.get_username() if workflow.owner else html.NOTHING
+
+    @display(description="Team")
+    def team_name(self, workflow: Workflow) -> str:
+        return workflow.team.name if workflow.team else html.NOTHING
+
+    @display(description="Version")
+    def version_name(self, workflow: Workflow) -> str:
+        return str(workflow.current_version.number) if workflow.current_version else html.NOTHING
+
+    @display(description="Changed", ordering="updated_at")
+    def updated(self, workflow: Workflow) -> str:
+        return html.moment(workflow.updated_at)
+
+    # The form
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> tuple:
+        return INLINES if obj else ()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.refused = getattr(request, "refused", ())
+        return form
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.related_model is User:
+            kwargs["queryset"] = User.objects.filter(is_active=True).order_by("username")
+        elif db_field.related_model is Group:
+            kwargs["queryset"] = Group.objects.order_by("name")
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        return field
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        return getattr(field.widget, "widget", None) and _unwrapped(field) or field if field is not None else None
+
+    def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:
+        formsets, inlines = super()._create_formsets(request, obj, change)
+        obj.parts = formsets
+        return formsets, inlines
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        if not may(request.user, "edit", workflow):
+            if request.method == "POST":
+                return super().change_view(request, object_id, form_url, extra_context)  # 403
+            return HttpResponseRedirect(self.address("overview", workflow.pk))
+        context = {"tabs": self.tabs(request, workflow, "edit"), "findings": findings(workflow), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, {**context, "title": f"Edit {workflow}"})
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """A save that the definition's checks refuse shows the form again, each problem at its field."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DefinitionError as error:
+            request.refused = error.problems  # type: ignore[attr-defined]
+        except (Stale, Invalid) as error:
+            request.refused = [Problem("", str(error))]  # type: ignore[attr-defined]
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Workflow, form: Any, change: bool) -> None:
+        before = Workflow.objects.get(pk=obj.pk) if change else None
+        saved = documents.save(
+            editing.document_from(form, obj.parts, before),  # type: ignore[attr-defined]
+            by=request.user,
+            workflow=before,
+            incomplete=True,
+            revision=form.cleaned_data.get("seen") if change else None,
+        )
+        obj.pk = saved.workflow.pk
+        for left_out in saved.not_applied:
+            messages.warning(request, f"{left_out['path']}: {left_out['message']}")
+        if saved.findings:
+            messages.info(request, f"Saved. Still to be completed: {len(saved.findings)}.")
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """The parts were saved with the document."""
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> str:
+        return "Created the workflow." if add else "Changed the definition."
+
+    def response_add(self, request: HttpRequest, obj: Workflow, post_url_continue: Any = None) -> HttpResponse:
+        return HttpResponseRedirect(self.address("change", obj.pk))
+
+    def response_change(self, request: HttpRequest, obj: Workflow) -> HttpResponse:
+        if "_continue" in request.POST:
+            return HttpResponseRedirect(self.address("change", obj.pk))
+        return HttpResponseRedirect(self.address("overview", obj.pk))
+
+    def delete_model(self, request: HttpRequest, obj: Workflow) -> None:
+        documents.delete(obj, by=request.user)
+
+    def get_urls(self) -> list[URLPattern]:
+        return super().get_urls()
+
+
+def findings(workflow: Workflow) -> list[Problem]:
+    """What the draft still lacks, in the document's order."""
+    document = documents.document_of(workflow)
+    return [*problems(document), *references.problems(document)]
+
+
+def _unwrapped(field: Any) -> Any:
+    """No "add another person" beside a field of the definition."""
+    field.widget = field.widget.widget
+    return field
+
+
+__all__ = ["MODE_MEANING", "MODE_TONE", "WorkflowAdmin", "findings", "releases", "story"]

@@ -1,0 +1,148 @@
+"""What every API view shares: finding what may be seen, ETags, strict bodies, filters, and a schema that names errors."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import django_filters
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from automations.models import Workflow
+from automations.permissions import visible_to
+from automations.refusals import Stale
+
+M = TypeVar("M", bound=Model)
+MAX_ID = 2**63 - 1
+
+
+class ErrorSerializer(serializers.Serializer):
+    path = serializers.CharField(allow_blank=True, help_text="Where, as in `actions[1].when`; empty: the whole request.")
+    message = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer):
+    """RFC 9457."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    errors = ErrorSerializer(many=True)
+
+
+class Described(AutoSchema):
+    """Every operation lists the errors it may answer with."""
+
+    ERRORS = {"400": "What was sent is not right.", "401": "Who are you?", "403": "You may not.", "404": "Not there."}
+
+    def get_tags(self) -> list[str]:
+        return [self.path.removeprefix("/api/v1/").split("/")[0]]
+
+    def _get_response_bodies(self, direction: str = "response") -> Any:
+        bodies = super()._get_response_bodies(direction)
+        for status, description in self.ERRORS.items():
+            if status not in bodies and not (status == "404" and "{" not in self.path):
+                response = OpenApiResponse(ProblemSerializer, description)
+                bodies[status] = self._get_response_for_code(
+                    response, status, media_types=["application/problem+json"], direction=direction
+                )
+        return bodies
+
+
+class Api(APIView):
+    """One address of the API."""
+
+    schema = Described()
+
+    def workflow(self, id: str) -> Workflow:
+        """The workflow of this number or slug, 404 unless the user may view it."""
+        return find_workflow(self.request.user, id)
+
+
+class ListApi(generics.ListAPIView):
+    """A list, newest first; `get_queryset` must not load what is large."""
+
+    schema = Described()
+    filter_backends = [django_filters.rest_framework.DjangoFilterBackend]
+
+    def workflow(self, id: str) -> Workflow:
+        return find_workflow(self.request.user, id)
+
+    @property
+    def described_only(self) -> bool:
+        """True while the schema is made: there is no user and no path then."""
+        return getattr(self, "swagger_fake_view", False)
+
+
+class Body(serializers.Serializer):
+    """A request's body; what it does not know is refused."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            unknown = [str(name)[:100] for name in data if name not in self.fields]
+            if unknown:
+                raise serializers.ValidationError(dict.fromkeys(unknown, "This is not known here."))
+        return super().to_internal_value(data)
+
+    @classmethod
+    def read(cls, request: Request) -> dict[str, Any]:
+        """The checked body. Raises ValidationError."""
+        body = cls(data=request.data)
+        body.is_valid(raise_exception=True)
+        return body.validated_data
+
+
+def find_workflow(user: Any, id: str) -> Workflow:
+    people = ("owner", "deputy", "team", "run_as", "created_by")
+    return find(visible_to(user).select_related(*people), by_id_or_slug(id))
+
+
+def by_id_or_slug(id: str, prefix: str = "") -> Q:
+    """The condition for a workflow's number or slug."""
+    if id.isascii() and id.isdigit():
+        return Q(**{f"{prefix}id": min(int(id[:20]), MAX_ID)})
+    return Q(**{f"{prefix}slug": id})
+
+
+def find(queryset: QuerySet[M], condition: Q) -> M:
+    """The one object, or 404."""
+    found = queryset.filter(condition).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+class WorkflowFilter(django_filters.FilterSet):
+    """`workflow` takes a number or a slug."""
+
+    workflow = django_filters.CharFilter(method="of_workflow", help_text="Number or slug.")
+    workflow_path = ""
+
+    def of_workflow(self, queryset: QuerySet, name: str, value: str) -> QuerySet:
+        return queryset.filter(by_id_or_slug(value, "workflow__"))
+
+
+# ETags -------------------------------------------------------------------------------------------------------------
+
+
+def etag(workflow: Workflow) -> dict[str, str]:
+    """The headers that carry the revision."""
+    return {"ETag": f'"{workflow.revision}"'}
+
+
+def expected_revision(request: Request) -> int | None:
+    """The revision a write was made on, from If-Match; None where the client does not say. Raises Stale."""
+    given = request.headers.get("If-Match", "").strip()
+    if not given or given == "*":
+        return None
+    tags = [tag.strip().removeprefix("W/").strip('"') for tag in given.split(",")]
+    revisions = [int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 12]
+    if len(revisions) != 1:
+        raise Stale()
+    return revisions[0]
