@@ -21,17 +21,23 @@ def pill(word: str, tone: str = "", title: str = "") -> SafeString:
     return format_html('<span class="au-pill{}" title="{}">{}</span>', f" au-{tone}" if tone else "", title, word)
 
 
-def link(thing: Any, text: Any = None, *, to: str = "change") -> SafeString | str:
+def link(thing: Any, text: Any = None) -> SafeString | str:
     """A link to an object's page, NOTHING where there is no object."""
     if thing is None:
         return NOTHING
-    return format_html('<a href="{}">{}</a>', page_address(thing, to), thing if text is None else text)
+    return format_html('<a href="{}">{}</a>', page_address(thing), thing if text is None else text)
 
 
-def page_address(thing: Any, name: str = "change") -> str:
-    """The address of an object's page in the admin."""
+def page_address(thing: Any) -> str:
+    """The address of an object's page in the admin; a workflow's is its overview, not its form."""
     options = thing._meta
-    return reverse(f"admin:{options.app_label}_{options.model_name}_{name}", args=[thing.pk])
+    page = "overview" if options.label_lower == "automations.workflow" else "change"
+    return reverse(f"admin:{options.app_label}_{options.model_name}_{page}", args=[thing.pk])
+
+
+def pair(first: Any, second: Any) -> SafeString:
+    """Two pieces side by side."""
+    return format_html("{} {}", first, second)
 
 
 def moment(value: datetime | None) -> SafeString | str:

@@ -85,5 +85,3 @@ def _check(tree: Any) -> None:
     except DefinitionError as error:
         problems = [Problem(f"tree.{p.path}" if p.path else "tree", p.message, p.fix) for p in error.problems]
         raise DefinitionError(problems) from None
-
-

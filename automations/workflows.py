@@ -11,17 +11,19 @@ from automations import ports
 from automations.history import remove
 from automations.models import Epoch, Mode, Workflow
 from automations.permissions import require
-from automations.refusals import Conflict
+from automations.refusals import Conflict, Stale
 
 
 @transaction.atomic
-def delete(workflow: Workflow, *, by: Any) -> None:
+def delete(workflow: Workflow, *, by: Any, revision: int | None = None) -> None:
     """Delete a workflow that is not executed, its versions and finished runs; its history stays.
 
-    Raises PermissionDenied, Conflict.
+    `revision` is the one the decision rests on. Raises PermissionDenied, Conflict, Stale.
     """
     locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
     require(by, "delete", locked)
+    if revision is not None and revision != locked.revision:
+        raise Stale()
     if locked.mode == Mode.EXECUTE:
         raise Conflict("It is being executed: set it to draft first.")
     ports.forget_workflow(locked)

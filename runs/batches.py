@@ -23,7 +23,7 @@ from automations.refusals import Conflict, Invalid
 from runs import agenda, bell, database, dead_letters
 from runs.agenda import Item
 from runs.database import Clock, execute_many, stamp
-from runs.models import Batch, BatchItem, DeadLetter, Run
+from runs.models import Batch, BatchItem, DeadLetter
 from runs.selection import preview, select, whole
 from runs.states import FINISHED_RUN, BatchState, DeadLetterState, RunStatus
 
@@ -173,8 +173,8 @@ def _pace(batch: Batch) -> tuple[int, float]:
 
 
 def _replay_next(batch: Batch, room: int) -> int:
-    pending = batch.items.filter(state=State.PENDING).select_related("dead_letter__workflow", "dead_letter__run__version")
-    items = list(pending.order_by("id")[:room])
+    pending = batch.items.filter(state=State.PENDING).order_by("id")
+    items = list(pending.select_related("dead_letter__workflow", "dead_letter__run__version")[:room])
     for item in items:
         try:
             _rehearse(batch, item) if batch.simulate else _replay(batch, item)
@@ -209,6 +209,8 @@ def _end(item: BatchItem, state: str, message: str) -> None:
 
 Steps = Sequence[tuple[int, str]]
 
+NOT_REACHED = "The run ended before this step was performed."
+_END_ITEMS = "UPDATE automations_runs_batchitem SET state = %s, message = %s WHERE state = %s AND dead_letter_id IN"
 _OF_STEP = 'SELECT id FROM automations_runs_deadletter WHERE run_id = %s AND step = %s AND "index" = -1'
 
 
@@ -229,14 +231,13 @@ def settle(cursor: CursorWrapper, *, passed: Steps, failed: Steps, ended: Sequen
     )
     execute_many(
         cursor,
-        f"UPDATE automations_runs_batchitem SET state = %s, message = %s WHERE state = %s AND dead_letter_id IN ({_OF_STEP})",
+        f"{_END_ITEMS} ({_OF_STEP})",
         [(State.DONE, "", State.REPLAYING, *one) for one in passed]
         + [(State.FAILED, "It failed again.", State.REPLAYING, *one) for one in failed],
     )
     execute_many(
         cursor,
-        "UPDATE automations_runs_batchitem SET state = %s, message = %s WHERE state = %s AND dead_letter_id IN "
-        "(SELECT id FROM automations_runs_deadletter WHERE run_id = %s AND state = %s)",
+        f"{_END_ITEMS} (SELECT id FROM automations_runs_deadletter WHERE run_id = %s AND state = %s)",
         [(State.FAILED, NOT_REACHED, State.REPLAYING, run, DeadLetterState.REPLAYING) for run in ended],
     )
     execute_many(
@@ -244,9 +245,6 @@ def settle(cursor: CursorWrapper, *, passed: Steps, failed: Steps, ended: Sequen
         "UPDATE automations_runs_deadletter SET state = %s, closed_at = NULL WHERE run_id = %s AND state = %s",
         [(DeadLetterState.OPEN, run, DeadLetterState.REPLAYING) for run in ended],
     )
-
-
-NOT_REACHED = "The run ended before this step was performed."
 
 
 def _catch_up(batch: Batch) -> None:

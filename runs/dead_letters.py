@@ -87,7 +87,8 @@ def discard(dead_letter: DeadLetter, *, by: Any, note: str = "") -> DeadLetter:
     now = database.now()
     written = {"note": note} if note else {}
     _guarded([dead_letter], state=DeadLetterState.DISCARDED, closed_at=now, **written)
-    write_log(dead_letter.run, now, f"Its dead letter was discarded by {who(by)}{because(note)}.", step=dead_letter.step)
+    message = f"Its dead letter was discarded by {who(by)}{because(note)}."
+    write_log(dead_letter.run, now, message, step=dead_letter.step)
     dead_letter.refresh_from_db()
     return dead_letter
 

@@ -86,9 +86,7 @@ def replay(
 # What is wanted ----------------------------------------------------------------------------------------------------
 
 
-def _wish(
-    run: Run, start: str, version: str, payload: Any, again: bool, simulate: bool, reason: str, by: Any
-) -> _Wish:
+def _wish(run: Run, start: str, version: str, payload: Any, again: bool, simulate: bool, reason: str, by: Any) -> _Wish:
     chosen = _version(run, version)
     plan = plan_of(chosen)
     steps = {step.action: step for step in Step.objects.filter(run=run, index=-1)}
@@ -164,12 +162,10 @@ def _kept(plan: Plan, steps: Mapping[str, Step], start: str) -> dict[str, Step]:
     if not first:
         raise Conflict("Nothing failed in this run.")
     if unknown := first - set(plan.by_key):
-        raise Invalid.at("from", f"There is no step {', '.join(sorted(unknown))}: write start, failed, or a step's key.")
-    return {
-        action.key: steps[action.key]
-        for action in plan.actions
-        if action.key in steps and not first & (action.ancestors | {action.key}) and _ended_well(steps[action.key], plan)
-    }
+        names = ", ".join(sorted(unknown))
+        raise Invalid.at("from", f"There is no step {names}: write start, failed, or a step's key.")
+    untouched = [action.key for action in plan.actions if not first & (action.ancestors | {action.key})]
+    return {key: steps[key] for key in untouched if key in steps and _ended_well(steps[key], plan)}
 
 
 def _failed(plan: Plan, steps: Mapping[str, Step]) -> set[str]:
@@ -213,9 +209,10 @@ def _refuse_changed(wish: _Wish) -> None:
 
 def _sent(wish: _Wish) -> dict[str, Any]:
     """Step → the newest input that was sent under the keys of this origin and generation."""
-    chain = Run.objects.filter(Q(pk=wish.run.origin) | Q(origin_id=wish.run.origin), generation=wish.generation)
-    steps = Step.objects.filter(run__in=chain.filter(mode=Run.Mode.EXECUTE), index=-1, attempt__gt=0, input__isnull=False)
-    return {step.action: step.input for step in steps.order_by("id") if step.action not in wish.kept}
+    chain = Run.objects.filter(Q(pk=wish.run.origin) | Q(origin_id=wish.run.origin))
+    chain = chain.filter(generation=wish.generation, mode=Run.Mode.EXECUTE)
+    steps = Step.objects.filter(run__in=chain, index=-1, attempt__gt=0, input__isnull=False).order_by("id")
+    return {step.action: step.input for step in steps if step.action not in wish.kept}
 
 
 # The new run -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Scenarios: saved payloads run in simulate mode and compared with what was expected; their results are the evidence."""
+"""Scenarios: saved payloads, run in simulate mode and compared with what was expected; the results are evidence."""
 
 from __future__ import annotations
 

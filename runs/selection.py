@@ -22,7 +22,7 @@ SINCE = "Write a time like 2026-01-31T08:00:00Z, or how long ago, like 24h."
 
 
 def select(filter: Mapping[str, Any], *, by: Any) -> QuerySet[DeadLetter]:
-    """The dead letters of `{workflow, fingerprint, since, ids, state}` on which `by` holds the verb `run`, oldest first.
+    """The dead letters of `{workflow, fingerprint, since, ids, state}` that `by` may replay, oldest first.
 
     `workflow` is a number or slug; `since` a time or how long ago, as in 24h; `state` is open where nothing is said.
     Raises Invalid with the path of what cannot be read.
@@ -30,7 +30,8 @@ def select(filter: Mapping[str, Any], *, by: Any) -> QuerySet[DeadLetter]:
     for name in filter:
         if name not in FILTERS:
             raise Invalid.at(f"filter.{name}", f"One of {', '.join(FILTERS)}.")
-    wanted = {"state": DeadLetterState.OPEN} | {name: value for name, value in filter.items() if value not in (None, "")}
+    given = {name: value for name, value in filter.items() if value not in (None, "")}
+    wanted = {"state": DeadLetterState.OPEN, **given}
     letters = DeadLetter.objects.filter(*(_criterion(name, value) for name, value in wanted.items()))
     allowed = workflow_ids(by, "run")
     return (letters if allowed is None else letters.filter(workflow__in=allowed)).order_by("id")
@@ -91,7 +92,8 @@ def _steps(letters: Sequence[DeadLetter]) -> dict[tuple[int, str, int], tuple[st
     rows = {}
     ids = sorted({letter.run_id for letter in letters})
     for start in range(0, len(ids), 1000):
-        steps = Step.objects.filter(run__in=ids[start : start + 1000]).annotate(sent=Q(attempt__gt=0, input__isnull=False))
+        steps = Step.objects.filter(run__in=ids[start : start + 1000])
+        steps = steps.annotate(sent=Q(attempt__gt=0, input__isnull=False))
         for run, key, index, status, sent in steps.values_list("run_id", "action", "index", "status", "sent"):
             rows[run, key, index] = (status, bool(sent))
     return rows

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import User
+from guardian.shortcuts import assign_perm
 
 from automations import releases
 from automations.documents import save, snapshot
 from automations.models import Connection, Epoch, Mode, Version, Workflow
+from tests.builders_secret import SECRET
 from webhooks.models import Endpoint
 
-SECRET = "It's a Secret to Everybody"
 
 
 def action(key: str, kind: str = "transform", **fields: Any) -> dict[str, Any]:
@@ -61,7 +62,9 @@ def go_live(made: Workflow) -> Workflow:
 
 
 def connection(slug: str, url: str, **fields: Any) -> Connection:
+    """A connection the tests' run-as account may use."""
     made = Connection.objects.create(slug=slug, base_urls=[url], allow_private=True, **fields)
+    assign_perm("automations.user", User.objects.get_or_create(username="svc-orders")[0], made)
     Epoch.advance()
     return made
 

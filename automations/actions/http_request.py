@@ -27,7 +27,11 @@ class HttpRequest(ActionKind):
         "type": "object",
         "properties": {
             "connection": {"type": "string", "title": "Connection"},
-            "path": {"type": "string", "title": "Path", "description": "Under the connection's base URL, as in /notes."},
+            "path": {
+                "type": "string",
+                "title": "Path",
+                "description": "Under the connection's base URL, as in /notes.",
+            },
             "url": {"type": "string", "title": "URL", "description": "Whole, where there is no connection."},
             "method": {"type": "string", "enum": METHODS, "default": "GET"},
             "query": {"type": "object", "title": "Query"},
@@ -77,7 +81,9 @@ class HttpRequest(ActionKind):
         return output(answer)
 
     def sentence(self, config: Mapping[str, Any]) -> str:
-        where = f"{config['connection']}{config.get('path', '')}" if config.get("connection") else config.get("url", "…")
+        where = (
+            f"{config['connection']}{config.get('path', '')}" if config.get("connection") else config.get("url", "…")
+        )
         return f"{config.get('method', 'GET')} {where}"
 
 

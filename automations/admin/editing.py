@@ -15,7 +15,12 @@ from automations.engine.paths import read, show
 from automations.models import Action, Condition, Scenario, Trigger, Workflow
 
 #: model → (its list in the document, the field that names a part)
-LISTS = {Trigger: ("triggers", "key"), Action: ("actions", "key"), Scenario: ("scenarios", "name"), Condition: ("conditions", "name")}
+LISTS = {
+    Trigger: ("triggers", "key"),
+    Action: ("actions", "key"),
+    Scenario: ("scenarios", "name"),
+    Condition: ("conditions", "name"),
+}
 PEOPLE = ("owner", "deputy", "team", "run_as")
 NOT_THE_DOCUMENTS = ("slug", "seen", "position", "id", "workflow", "DELETE")
 
@@ -37,7 +42,9 @@ def document_from(form: ModelForm, formsets: Iterable[BaseFormSet], workflow: Wo
 
 def kept(formset: BaseFormSet) -> list[Any]:
     """The forms that stand for a part, in the order the definition will have."""
-    forms = [form for form in formset.forms if form not in formset.deleted_forms and (form.instance.pk or form.has_changed())]
+    forms = [
+        form for form in formset.forms if form not in formset.deleted_forms and (form.instance.pk or form.has_changed())
+    ]
     places = {id(form): index for index, form in enumerate(forms)}
     return sorted(forms, key=lambda form: (_position(form, len(forms)), places[id(form)]))
 

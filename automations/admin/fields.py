@@ -18,7 +18,9 @@ class EditorWidget(UnfoldAdminTextareaWidget):
     """A monospaced text area that grows with its text."""
 
     def __init__(self, rows: int = 2, attrs: dict[str, Any] | None = None) -> None:
-        super().__init__({"rows": rows, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off", **(attrs or {})})
+        super().__init__(
+            {"rows": rows, "spellcheck": "false", "autocapitalize": "off", "autocomplete": "off", **(attrs or {})}
+        )
         self.attrs["class"] = " ".join([*TEXTAREA_CLASSES, "au-editor"])
 
 

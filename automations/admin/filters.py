@@ -70,7 +70,12 @@ class SinceFilter(DropdownFilter):
     title = "time"
     parameter_name = "since"
     moment_field = "created_at"
-    SPANS = {"1h": ("the last hour", 1), "1d": ("the last day", 24), "7d": ("the last week", 168), "30d": ("30 days", 720)}
+    SPANS = {
+        "1h": ("the last hour", 1),
+        "1d": ("the last day", 24),
+        "7d": ("the last week", 168),
+        "30d": ("30 days", 720),
+    }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterator[tuple[str, str]]:
         return ((key, label) for key, (label, _hours) in self.SPANS.items())

@@ -36,7 +36,9 @@ class KindField(forms.ChoiceField):
     """A kind by name; one that this installation does not know stays as it is."""
 
     def __init__(self, registry: Any, **kwargs: Any) -> None:
-        super().__init__(widget=UnfoldAdminSelectWidget(attrs={"class": "au-kind"}), choices=lambda: _kinds(registry), **kwargs)
+        super().__init__(
+            widget=UnfoldAdminSelectWidget(attrs={"class": "au-kind"}), choices=lambda: _kinds(registry), **kwargs
+        )
 
     def valid_value(self, value: Any) -> bool:
         return True
@@ -58,7 +60,9 @@ class TriggerForm(PartForm):
 
 class ConditionForm(PartForm):
     name_field = "name"
-    tree = StructureField(rows=4, required=True, label="Rule", help_text="all, any or none of {field, operator, value}.")
+    tree = StructureField(
+        rows=4, required=True, label="Rule", help_text="all, any or none of {field, operator, value}."
+    )
 
     class Meta:
         model = Condition
@@ -69,10 +73,14 @@ class ActionForm(PartForm):
     kind = KindField(kinds.actions)
     needs = NamesField(label="After", help_text="Keys of the steps that come before, with commas.")
     when = RuleField(label="Only when", help_text="A condition's name, `not NAME`, or a tree.")
-    config = StructureField(empty={}, rows=3, label="Settings", help_text="Texts may hold {{ expressions }}, in quotes.")
+    config = StructureField(
+        empty={}, rows=3, label="Settings", help_text="Texts may hold {{ expressions }}, in quotes."
+    )
     retry = StructureField(label="Retry", help_text="As in {attempts: 5, delay: 2s}; empty: one call.")
     join = StructureField(label="Needs to succeed", help_text="Empty: all that it comes after; `any`, or how many.")
-    replaces = StructureField(label="Replaces", help_text="Manual work, as in {step: type it into the CRM, minutes: 4}.")
+    replaces = StructureField(
+        label="Replaces", help_text="Manual work, as in {step: type it into the CRM, minutes: 4}."
+    )
 
     class Meta:
         model = Action
@@ -101,7 +109,9 @@ class ScenarioForm(PartForm):
     payload = StructureField(empty={}, rows=4, label="Payload", help_text="What arrives, as YAML or JSON.")
     headers = StructureField(label="Headers")
     outputs = StructureField(label="Samples and failures", help_text="By step, as in {notify: {error: {status: 500}}}.")
-    expect = StructureField(empty={}, rows=3, label="Expected", help_text="As in {matched: true, candidates: [notify]}.")
+    expect = StructureField(
+        empty={}, rows=3, label="Expected", help_text="As in {matched: true, candidates: [notify]}."
+    )
 
     class Meta:
         model = Scenario
@@ -119,7 +129,19 @@ class WorkflowForm(forms.ModelForm):
     class Meta:
         model = Workflow
         fields = (
-            *("name", "slug", "description", "process", "tags", "owner", "deputy", "team", "run_as", "priority", "timeout"),
+            *(
+                "name",
+                "slug",
+                "description",
+                "process",
+                "tags",
+                "owner",
+                "deputy",
+                "team",
+                "run_as",
+                "priority",
+                "timeout",
+            ),
             *("concurrency", "runbook", "alerts"),
         )
         widgets = {name: UnfoldAdminSelect2Widget() for name in ("owner", "deputy", "team", "run_as")} | {

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 
 from automations import access, documents, html, releases
@@ -75,7 +75,9 @@ class RenameForm(forms.Form):
 class AccessForm(forms.Form):
     """One more grant: a person or a group, and a role."""
 
-    user = forms.ModelChoiceField(User.objects.filter(is_active=True).order_by("username"), required=False, label="Person")
+    user = forms.ModelChoiceField(
+        User.objects.filter(is_active=True).order_by("username"), required=False, label="Person"
+    )
     group = forms.ModelChoiceField(Group.objects.order_by("name"), required=False)
     role = forms.ChoiceField(choices=[(role, f"{role}: {ROLE_MEANING[role]}") for role in ROLES])
 
@@ -85,9 +87,17 @@ class AccessForm(forms.Form):
             raise forms.ValidationError("Choose a person or a group.")
         return cleaned
 
+    def entry(self) -> dict[str, str]:
+        """The grant, as `access.give` takes it."""
+        given = self.cleaned_data
+        holder = {"user": given["user"].get_username()} if given["user"] else {"group": given["group"].name}
+        return {**holder, "role": given["role"]}
+
 
 class WorkflowPages:
     """Mixed into the workflow's admin class; every page asks for the row first, which hides foreign ones."""
+
+    overview_template = "automations/workflow/overview.html"
 
     def own_urls(self) -> list[URLPattern]:
         one = "<int:object_id>/"
@@ -118,7 +128,13 @@ class WorkflowPages:
         return []
 
     def workflow_page(
-        self, request: HttpRequest, workflow: Workflow, name: str, template: str, context: dict[str, Any], status: int = 200
+        self,
+        request: HttpRequest,
+        workflow: Workflow,
+        name: str,
+        template: str,
+        context: dict[str, Any],
+        status: int = 200,
     ) -> HttpResponse:
         """A page under the workflow's tabs."""
         user = request.user
@@ -129,6 +145,7 @@ class WorkflowPages:
             "may_release": may(user, "release", workflow),
             "may_roll_back": may(user, "rollback", workflow),
             "may_create": may_create(user),
+            "may_delete": may(user, "delete", workflow),
             "modes": self.modes(user, workflow),
         }
         return self.page(request, template, None, str(workflow), {**frame, **context}, status)
@@ -138,16 +155,17 @@ class WorkflowPages:
     def overview(self, request: HttpRequest, object_id: int) -> HttpResponse:
         workflow = self.row(request, object_id)
         document = documents.document_of(workflow)
+        gate = releases.gate(workflow, by=request.user)
         context = {
             "triggers": story.triggers(document),
             "steps": story.steps(document),
             "findings": [*problems(document), *references.problems(document)],
-            "chapters": chapters(releases.gate(workflow, by=request.user)),
-            "gate": releases.gate(workflow, by=request.user),
+            "chapters": chapters(gate),
+            "gate": gate,
             "alerts": html.brief(workflow.alerts) if workflow.alerts else "",
             **self.overview_context(request, workflow),
         }
-        return self.workflow_page(request, workflow, "overview", "automations/workflow/overview.html", context)
+        return self.workflow_page(request, workflow, "overview", self.overview_template, context)
 
     def overview_context(self, request: HttpRequest, workflow: Workflow) -> dict[str, Any]:
         return {}
@@ -155,7 +173,9 @@ class WorkflowPages:
     def definition(self, request: HttpRequest, object_id: int) -> HttpResponse:
         workflow = self.row(request, object_id)
         text = documents.write_text(documents.document_of(workflow))
-        return self.workflow_page(request, workflow, "definition", "automations/workflow/definition.html", {"text": text})
+        return self.workflow_page(
+            request, workflow, "definition", "automations/workflow/definition.html", {"text": text}
+        )
 
     def export(self, request: HttpRequest, object_id: int) -> HttpResponse:
         workflow = self.row(request, object_id)
@@ -194,7 +214,9 @@ class WorkflowPages:
             version, note = int(given.get("version", "0")), given.get("note", "").strip()
             if not note:
                 raise ValueError("Say why: it stays with the release.")
-            return releases.rollback(workflow, version=version, by=request.user, note=note, runs=_runs(given.get("runs")))
+            return releases.rollback(
+                workflow, version=version, by=request.user, note=note, runs=_runs(given.get("runs"))
+            )
 
         back = self.address("releases", workflow.pk)
         return act(request, do, lambda made: f"Back on version {made.version.number}.", back)
@@ -225,15 +247,15 @@ class WorkflowPages:
             if request.POST.get("do") == "remove":
                 return self._revoke(request, workflow)
             if form.is_valid():
-                holder, role = form.cleaned_data["user"] or form.cleaned_data["group"], form.cleaned_data["role"]
+                entry = form.entry()
                 return act(
                     request,
-                    lambda: access.give(workflow, holder, role, by=request.user),
-                    f"{holder} is {role} now.",
+                    lambda: access.give(workflow, entry, by=request.user),
+                    f"{entry.get('user') or entry['group']} is {entry['role']} now.",
                     self.address("access", workflow.pk),
                 )
         context = {
-            "grants": [{**grant, "meaning": ROLE_MEANING[grant["role"]]} for grant in access.of(workflow)],
+            "grants": [{**grant, "meaning": ROLE_MEANING[grant["role"]]} for grant in access.access_of(workflow, by=request.user)],
             "form": form,
             "may_grant": may(request.user, "grant", workflow),
         }
@@ -241,12 +263,11 @@ class WorkflowPages:
 
     def _revoke(self, request: HttpRequest, workflow: Workflow) -> HttpResponse:
         kind, _, name = request.POST.get("holder", "").partition(":")
-        model, key = (User, "username") if kind == "user" else (Group, "name")
-        holder, role = model._default_manager.filter(**{key: name}).first(), request.POST.get("role", "")
+        entry = {"user" if kind == "user" else "group": name, "role": request.POST.get("role", "")}
         return act(
             request,
-            lambda: access.take(workflow, holder, role, by=request.user),
-            f"{name} is no longer {role}.",
+            lambda: access.take(workflow, entry, by=request.user),
+            f"{name} is no longer {entry['role']}.",
             self.address("access", workflow.pk),
         )
 
@@ -277,7 +298,9 @@ class WorkflowPages:
 
     def duplicate(self, request: HttpRequest, object_id: int) -> HttpResponse:
         workflow = self.row(request, object_id)
-        form = DuplicateForm(request.POST or None, initial={"slug": f"{workflow.slug}-copy", "name": f"{workflow} (copy)"})
+        form = DuplicateForm(
+            request.POST or None, initial={"slug": f"{workflow.slug}-copy", "name": f"{workflow} (copy)"}
+        )
         if request.method == "POST" and form.is_valid():
             try:
                 saved = documents.duplicate(workflow, by=request.user, **form.cleaned_data)
@@ -315,6 +338,3 @@ def chapters(gate: Gate) -> list[tuple[str, list[Any]]]:
 
 def _runs(value: Any) -> Any:
     return value if value in ("finish", "cancel") else "finish"
-
-
-__all__ = ["CHAPTERS", "HttpResponseNotAllowed", "WorkflowPages", "chapters"]

@@ -62,7 +62,10 @@ class ActionInline(PartInline):
     verbose_name_plural = "steps"
     fieldsets = (
         (None, {"fields": ("key", "kind", "needs", "when", "config", "owner", "if_it_fails", "position")}),
-        ("Failures and retries", {"fields": ("retry", "timeout", "on_failure", "on_unknown"), "classes": ("collapse",)}),
+        (
+            "Failures and retries",
+            {"fields": ("retry", "timeout", "on_failure", "on_unknown"), "classes": ("collapse",)},
+        ),
         ("More", {"fields": ("join", "after_skip", "risk", "safety", "replaces"), "classes": ("collapse",)}),
     )
 

@@ -39,7 +39,10 @@ class FailureAdmin(QueueAdmin):
         return super().visible(user).filter(success=False)  # the proxy's own manager is passed over
 
     def page_context(self, request: Any, row: Failure) -> dict[str, Any]:
-        return {"facts": [("Function", row.func), ("Cluster", row.cluster), ("Attempts", row.attempt_count)], "text": row.result}
+        return {
+            "facts": [("Function", row.func), ("Cluster", row.cluster), ("Attempts", row.attempt_count)],
+            "text": row.result,
+        }
 
     @display(description="Started")
     def started_at(self, task: Failure) -> str:

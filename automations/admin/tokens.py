@@ -82,7 +82,9 @@ class TokenAdmin(ProductAdmin):
             row, key = AuthToken.objects.create(user, expiry=timedelta(days=days) if days else None)
             self.log_addition(request, row, f"API token {row.token_key} … for {user.get_username()}")
             return self.page(request, "automations/secret.html", None, "API token", _once(key))
-        return self.page(request, "automations/form.html", None, "New API token", {"form": form, "submit": "Make the token"})
+        return self.page(
+            request, "automations/form.html", None, "New API token", {"form": form, "submit": "Make the token"}
+        )
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

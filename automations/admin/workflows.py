@@ -7,33 +7,27 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList as StockChangeList
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import Group, User
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from automations import documents, html, releases
-from automations.admin import editing, pages, story
+from automations import documents, html, workflows
+from automations.admin import editing, pages
 from automations.admin.base import HistoryAdmin
 from automations.admin.filters import ModeFilter
 from automations.admin.forms import WorkflowForm
 from automations.admin.parts import INLINES
 from automations.documents import references
 from automations.engine.errors import DefinitionError, Problem
-from automations.models import Mode, Workflow
+from automations.models import Workflow
 from automations.permissions import may, may_create, visible_to
 from automations.plans import problems
 from automations.refusals import Invalid, Stale
-
-MODE_TONE = {Mode.DRAFT: "", Mode.SIMULATE: "info", Mode.EXECUTE: "success"}
-MODE_MEANING = {
-    Mode.DRAFT: "Nothing fires.",
-    Mode.SIMULATE: "Triggers run the draft; nothing outside is touched.",
-    Mode.EXECUTE: "Triggers run the current version, for real.",
-}
+from automations.templatetags.product import mode_pill
 
 
 class OverviewList(ChangeList):
@@ -43,6 +37,7 @@ class OverviewList(ChangeList):
         return html.page_address(result)
 
 
+@admin.register(Workflow)
 class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
     form = WorkflowForm
     inlines = INLINES
@@ -53,7 +48,10 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
     sortable_by = ("title", "updated")
     change_form_outer_before_template = "automations/workflow/tabs.html"
     warn_unsaved_form = True
-    empty = ("No workflow yet", "A workflow says what should happen when something arrives. Create one, or import YAML.")
+    empty = (
+        "No workflow yet",
+        "A workflow says what should happen when something arrives. Create one, or import YAML.",
+    )
     empty_icon = "account_tree"
     fieldsets = (
         (None, {"fields": ("name", "description", "process", "tags", "seen")}),
@@ -86,7 +84,7 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
 
     @display(description="Mode")
     def mode_word(self, workflow: Workflow) -> str:
-        return html.pill(workflow.get_mode_display(), MODE_TONE[Mode(workflow.mode)], MODE_MEANING[Mode(workflow.mode)])
+        return mode_pill(workflow)
 
     @display(description="Owner")
     def owner_name(self, workflow: Workflow) -> str:
@@ -119,25 +117,32 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
             kwargs["queryset"] = User.objects.filter(is_active=True).order_by("username")
         elif db_field.related_model is Group:
             kwargs["queryset"] = Group.objects.order_by("name")
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        return field
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        return getattr(field.widget, "widget", None) and _unwrapped(field) or field if field is not None else None
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget  # no "add another person" beside a field of the definition
+        return field
 
     def _create_formsets(self, request: HttpRequest, obj: Any, change: bool) -> Any:
         formsets, inlines = super()._create_formsets(request, obj, change)
         obj.parts = formsets
         return formsets, inlines
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
         workflow = self.row(request, object_id)
         if not may(request.user, "edit", workflow):
             if request.method == "POST":
                 return super().change_view(request, object_id, form_url, extra_context)  # 403
             return HttpResponseRedirect(self.address("overview", workflow.pk))
-        context = {"tabs": self.tabs(request, workflow, "edit"), "findings": findings(workflow), **(extra_context or {})}
+        context = {
+            "tabs": self.tabs(request, workflow, "edit"),
+            "findings": findings(workflow),
+            **(extra_context or {}),
+        }
         return super().change_view(request, object_id, form_url, {**context, "title": f"Edit {workflow}"})
 
     def changeform_view(
@@ -182,22 +187,10 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
         return HttpResponseRedirect(self.address("overview", obj.pk))
 
     def delete_model(self, request: HttpRequest, obj: Workflow) -> None:
-        documents.delete(obj, by=request.user)
-
-    def get_urls(self) -> list[URLPattern]:
-        return super().get_urls()
+        workflows.delete(obj, by=request.user)
 
 
 def findings(workflow: Workflow) -> list[Problem]:
     """What the draft still lacks, in the document's order."""
     document = documents.document_of(workflow)
     return [*problems(document), *references.problems(document)]
-
-
-def _unwrapped(field: Any) -> Any:
-    """No "add another person" beside a field of the definition."""
-    field.widget = field.widget.widget
-    return field
-
-
-__all__ = ["MODE_MEANING", "MODE_TONE", "WorkflowAdmin", "findings", "releases", "story"]

@@ -1,4 +1,4 @@
-"""What every API view shares: finding what may be seen, ETags, strict bodies, filters, and a schema that names errors."""
+"""What every API view shares: finding what may be seen, ETags, strict bodies, filters, a schema that names errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ MAX_ID = 2**63 - 1
 
 
 class ErrorSerializer(serializers.Serializer):
-    path = serializers.CharField(allow_blank=True, help_text="Where, as in `actions[1].when`; empty: the whole request.")
+    path = serializers.CharField(
+        allow_blank=True, help_text="Where, as in `actions[1].when`; empty: the whole request."
+    )
     message = serializers.CharField()
 
 

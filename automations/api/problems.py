@@ -1,4 +1,4 @@
-"""Errors as answers: RFC 9457 `application/problem+json`, `{type, title, status, detail, errors: [{path, message}]}`."""
+"""Errors as answers: RFC 9457, `{type, title, status, detail, errors: [{path, message}]}`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ class TooLarge(exceptions.APIException):
 
 
 def problem(
-    status: int, detail: str = "", errors: Errors | None = None, *, headers: Mapping[str, str] | None = None, **more: Any
+    status: int,
+    detail: str = "",
+    errors: Errors | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
 ) -> HttpResponse:
     """One error answer. Without errors the detail itself is the only one, about the request as a whole."""
     title = HTTPStatus(status).phrase

@@ -2,12 +2,14 @@
 
 from automations.documents.export import document_of
 from automations.documents.rename import rename_step
-from automations.documents.save import Saved, duplicate, save
+from automations.documents.save import Saved, add_scenario, change, duplicate, save
 from automations.documents.snapshots import snapshot
 from automations.documents.text import read_text, write_text
 
 __all__ = [
     "Saved",
+    "add_scenario",
+    "change",
     "document_of",
     "duplicate",
     "read_text",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -18,11 +18,10 @@ from automations.engine.errors import DefinitionError, Problem
 from automations.engine.paths import Path, read, show
 from automations.history import assign, keep, remove
 from automations.listeners import write_listeners
-from automations.models import Epoch, Mode, Workflow
+from automations.models import Epoch, Mode, Scenario, Workflow
 from automations.models.workflow import SLUG
 from automations.permissions import may, may_create, require
 from automations.refusals import Stale
-
 
 #: Not slugs: `workflows/import` is an address, and `workflows/7` means the number.
 RESERVED = ("import", "add")
@@ -54,7 +53,7 @@ def save(
     """Make the draft of `workflow` (else of the document's slug, created where it is new) say what the document says.
 
     `incomplete` accepts a document that lacks something. `revision` is the one the change was made on. `new` refuses
-    a slug that is taken. `by` None is the system. Raises DefinitionError with all that is wrong, PermissionDenied, Stale.
+    a slug that is taken. `by` None is the system. Raises DefinitionError (all that is wrong), PermissionDenied, Stale.
     """
     target = _target(document, by, workflow)
     created = target.pk is None
@@ -73,6 +72,29 @@ def save(
     Epoch.advance()
     draft = document_of(target)
     return Saved(target, created, not_applied, [*plans.problems(draft), *references.problems(draft)])
+
+
+@transaction.atomic
+def change(workflow: Workflow, changes: Mapping[str, Any], *, by: Any, revision: int | None = None) -> Saved:
+    """Replace some top-level keys of the draft's document; None takes a key out. Raises as `save` does."""
+    locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
+    document = document_of(locked) | dict(changes)
+    reason = f"changed {', '.join(changes)}"
+    return save(document, by=by, workflow=locked, incomplete=True, revision=revision, reason=reason)
+
+
+@transaction.atomic
+def add_scenario(workflow: Workflow, scenario: Mapping[str, Any], *, by: Any) -> Scenario:
+    """Add a scenario to the draft. Raises as `save` does, with paths inside the scenario."""
+    locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
+    scenarios = [*(document_of(locked).get("scenarios") or ()), dict(scenario)]
+    try:
+        change(locked, {"scenarios": scenarios}, by=by)
+    except DefinitionError as error:
+        place = f"scenarios[{len(scenarios) - 1}]"
+        own = [replace(p, path=p.path.removeprefix(place).lstrip(".")) for p in error.problems]
+        raise DefinitionError(own) from None
+    return locked.scenarios.get(name=scenario["name"])
 
 
 def duplicate(workflow: Workflow, *, slug: str, name: str = "", by: Any) -> Saved:
@@ -132,7 +154,7 @@ def _unfit(document: Mapping[str, Any]) -> Iterable[Problem]:
 def _with_line(problem: Problem, lines: Mapping[Path, int] | None) -> Problem:
     path = read(problem.path) or ()
     line = next((lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in lines), None) if lines else None
-    return Problem(problem.path, problem.message, problem.fix, line, problem.severity)
+    return replace(problem, line=line)
 
 
 # Rows --------------------------------------------------------------------------------------------------------------

@@ -52,7 +52,9 @@ class Workflow(models.Model):
     alerts = JSONTextField(null=True, blank=True)
     current_version = models.ForeignKey("Version", models.PROTECT, null=True, blank=True, related_name="+")
     revision = models.PositiveIntegerField(default=1, editable=False)  # of the draft; the ETag
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

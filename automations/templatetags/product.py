@@ -20,8 +20,8 @@ def pill(word: str, tone: str = "", title: str = "") -> str:
 
 
 @register.simple_tag
-def page_link(thing: Any, text: Any = None, to: str = "change") -> str:
-    return html.link(thing, text, to=to)
+def page_link(thing: Any, text: Any = None) -> str:
+    return html.link(thing, text)
 
 
 @register.filter
@@ -40,3 +40,17 @@ def chip_choices(spec: Any, changelist: Any) -> Any:
 def side_filters(changelist: Any) -> list[Any]:
     """The filters of the side sheet: all that are not chips."""
     return [spec for spec in changelist.filter_specs if not getattr(spec, "chips", False)]
+
+
+#: mode → (colour, what it means)
+MODES = {
+    "draft": ("", "Nothing fires."),
+    "simulate": ("info", "Triggers run the draft; nothing outside is touched."),
+    "execute": ("success", "Triggers run the current version, for real."),
+}
+
+
+@register.simple_tag
+def mode_pill(workflow: Any) -> str:
+    tone, meaning = MODES[workflow.mode]
+    return html.pill(workflow.get_mode_display(), tone, meaning)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from automations.models import Workflow
 from automations.permissions import may, workflow_ids
 from runs.models import Evaluation, Event, Run
 
@@ -21,9 +22,13 @@ def visible_events(user: Any) -> QuerySet[Event]:
 
 def may_see_payload(user: Any, run: Run) -> bool:
     """Whether `user` may see what went in and out: live data for operators and up, simulated for builders too."""
-    if run.mode == Run.Mode.SIMULATE and may(user, "edit", run.workflow):
-        return True
+    if run.mode == Run.Mode.SIMULATE:
+        return may_see_simulated(user, run.workflow)
     return may(user, "payload", run.workflow)
+
+
+def may_see_simulated(user: Any, workflow: Workflow) -> bool:
+    return may(user, "edit", workflow) or may(user, "payload", workflow)
 
 
 def may_see_event_payload(user: Any, event: Event) -> bool:

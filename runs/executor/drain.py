@@ -29,6 +29,7 @@ from runs.executor.effects import LiveEffects, Services, open_network
 from runs.executor.hand import Hand, Unloadable, cancelled, load
 from runs.executor.perform import Outcome, perform, rendered_input
 from runs.executor.record import Committed, Entry, commit, owned
+from runs.executor.rehearse import rehearse
 from runs.executor.watch import Watch
 from runs.executor.workers import BEAT, Incarnation, Observer, bury_the_dead
 from runs.keys import installation
@@ -192,7 +193,10 @@ class Drain:
         hands, unknown = await self.patient(self._load, runs) if runs else ([], [])
         for hand in hands:
             self.hands[hand.id] = hand
-            self._go_on(hand, carry.begin(hand, self.clock.now()))
+            if hand.run.mode == "simulate":
+                self._record(await self.patient(rehearse, hand, self.clock.now()))
+            else:
+                self._go_on(hand, carry.begin(hand, self.clock.now()))
         for row in unknown:
             await self.patient(others.postpone, self.me.id, row)
         for row in taken:
@@ -244,7 +248,10 @@ class Drain:
         if entry.empty() and not entry.effects:
             self._wake_later(hand)
             return
-        hand.waiting_commit += 1
+        self._record(entry)
+
+    def _record(self, entry: Entry) -> None:
+        entry.hand.waiting_commit += 1
         self.entries.append(entry)
         self.said.set()
 
@@ -285,9 +292,7 @@ class Drain:
         if self.hands.get(hand.id) is hand and key in hand.performing:
             entry = Entry(hand)
             entry.steps[key] = carry.running_row(hand, key)
-            hand.waiting_commit += 1
-            self.entries.append(entry)
-            self.said.set()
+            self._record(entry)
 
     def _wake_later(self, hand: Hand) -> None:
         """A run that stays in hand because something is performing may have a retry or its deadline to meet."""

@@ -69,6 +69,8 @@ class Migration(migrations.Migration):
                 ('filter', automations.fields.JSONTextField(default=dict)),
                 ('rate', models.FloatField(null=True)),
                 ('stop_after', models.PositiveIntegerField(null=True)),
+                ('forgiven', models.PositiveIntegerField(default=0)),
+                ('simulate', models.BooleanField(default=False)),
                 ('reason', models.TextField(blank=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('ended_at', models.DateTimeField(null=True)),

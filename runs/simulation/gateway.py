@@ -57,7 +57,7 @@ class Gateway:
                 live = LiveEffects(network, services, asyncio.to_thread, lambda: None)
                 return await kind.perform(call, _Reads(live, self.touched))
         except TimeoutError as error:
-            raise StepError("timeout", f"No outcome within {seconds:g} s.", retryable=False, cause=str(error)) from error
+            raise StepError("timeout", f"No outcome within {seconds:g} s.", retryable=False) from error
 
 
 class _Reads:
@@ -77,7 +77,6 @@ class _Reads:
 
 def _only_reads(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
     if sql.lstrip()[:6].upper() != "SELECT":
-        raise StepError(
-            "simulation", "The kind tried to write to the database while it was simulated.", retryable=False, cause=sql[:200]
-        )
+        message = "The kind tried to write to the database while it was simulated."
+        raise StepError("simulation", message, retryable=False, cause=sql[:200])
     return execute(sql, params, many, context)

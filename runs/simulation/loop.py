@@ -22,68 +22,9 @@ from runs.executor.record import LogRow, StepRow
 from runs.keys import idempotency_key
 from runs.simulation.gateway import Gateway
 from runs.simulation.permits import Permission, Permits
+from runs.simulation.results import Blocked, Candidate, Simulation
 from runs.simulation.samples import Sample, computed, given, simulated
 from runs.states import StepStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A step that would be performed, or would wait for its approval first."""
-
-    action: ActionPlan
-    decision: str  # run | await_approval
-    reason: str
-    values: dict[str, Any]
-    input: Any
-    idempotency_key: str
-    permission: Permission
-    opens: tuple[str, ...] = ()  # paths that its input could not know
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "action": self.action.key,
-            "kind": self.action.kind,
-            "decision": self.decision,
-            "risk": self.action.risk,
-            "reason": self.reason,
-            "values": self.values,
-            "input": self.input,
-            "idempotency_key": self.idempotency_key,
-            "permission": self.permission.as_dict(),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """`error` is None where the step only needs another blocked one."""
-
-    reason: str
-    error: StepError | None = None
-    input: Any = None
-
-
-@dataclass(slots=True)
-class Simulation:
-    """What a simulated run came to. `rows` and `log` are what is to be stored; `outputs` JSON, with markers."""
-
-    plan: Plan
-    finish: Finish
-    candidates: list[Candidate]
-    skipped: list[Skip]
-    blocked: dict[str, Blocked]
-    rows: dict[str, StepRow]
-    log: list[LogRow]
-    outputs: dict[str, Any]
-    injected: list[str]  # steps that failed because the test said so
-    gateway: Gateway
-
-    @property
-    def error(self) -> dict[str, Any] | None:
-        """Why the run did not succeed."""
-        if self.finish.status == "succeeded":
-            return None
-        errors = (row.error for row in self.rows.values() if row.status == StepStatus.FAILED and row.error)
-        return next(errors, {"type": self.finish.status, "message": self.finish.reason})
 
 
 def simulate(
@@ -104,8 +45,8 @@ def simulate(
     `outputs` are samples and injected failures by step, `incomplete` what settings lack by step. Steps that `state`
     holds as finished are not simulated again. Reads the database (permissions): call it where that may be done.
     """
-    course = _Course(plan, state, now, origin, generation, outputs or {}, permits or Permits(plan.run_as), incomplete or {})
-    course.gateway.live_reads = live_reads
+    gateway, permits = Gateway(live_reads), permits or Permits(plan.run_as)
+    course = _Course(plan, state, now, origin, generation, outputs or {}, permits, incomplete or {}, gateway)
     known = set(state.steps)
     while course.take_in(decide(plan, state, now, parallel=parallel, blocked=course.reasons())):
         pass
@@ -125,7 +66,7 @@ class _Course:
     outputs: Mapping[str, Any]
     permits: Permits
     incomplete: Mapping[str, str]
-    gateway: Gateway = field(default_factory=Gateway)
+    gateway: Gateway
     candidates: dict[str, Candidate] = field(default_factory=dict)
     skipped: dict[str, Skip] = field(default_factory=dict)
     blocked: dict[str, Blocked] = field(default_factory=dict)
@@ -266,7 +207,8 @@ class _Course:
     def would(self, action: ActionPlan) -> str:
         if self.candidates[action.key].decision == "run" or action.approval is None:
             return "Would be performed"
-        return f"Would wait for an approval by {', '.join(action.approval.approvers) or 'nobody yet'}, then be performed"
+        approvers = ", ".join(action.approval.approvers) or "nobody yet"
+        return f"Would wait for an approval by {approvers}, then be performed"
 
     def fail(self, action: ActionPlan, step: StepState, error: StepError, call: Call) -> None:
         """A failure counts as the last attempt."""

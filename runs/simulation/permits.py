@@ -54,4 +54,6 @@ class Permits:
             return (f"there is no connection {slug}",)
         if self.account is None:
             return (f"a run-as account with the role user on the connection {slug}",)
-        return () if may_use(self.account, connection) else (f"{self.run_as} lacks the role user on the connection {slug}",)
+        if may_use(self.account, connection):
+            return ()
+        return (f"{self.run_as} lacks the role user on the connection {slug}",)

@@ -60,8 +60,8 @@ def derive(schema: Any, path: Path) -> Any:
         values = schema.get(name)
         if isinstance(values, list) and values and (name == "examples" or len(values) == 1):
             return values[0]
-    properties = schema.get("properties")
-    parts = {name: derive(part, (*path, name)) for name, part in properties.items()} if isinstance(properties, Mapping) else {}
+    properties = schema.get("properties") or {}
+    parts = {name: derive(part, (*path, name)) for name, part in properties.items()}
     return parts if any(not isinstance(part, Open) for part in parts.values()) else Open(show(path))
 
 

@@ -14,7 +14,7 @@ from automations.engine.state import RunState, StepState
 from automations.models import Version
 from runs.dispatch import Arrival, Asked
 from runs.models import Event, LogEntry, Run, Step
-from runs.simulation.loop import Simulation
+from runs.simulation.results import Simulation
 from runs.states import RunStatus
 
 

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.urls import NoReverseMatch, reverse
 
 from automations.documents import references, snapshot
+from automations.engine import times
 from automations.engine.errors import Problem, StepError
 from automations.engine.parts import Plan
 from automations.engine.paths import read, show
@@ -25,8 +26,9 @@ from runs.executor.record import LogRow
 from runs.models import Run
 from runs.simulation import storing
 from runs.simulation.gateway import Touched
-from runs.simulation.loop import Simulation, simulate
+from runs.simulation.loop import simulate
 from runs.simulation.permits import Permits
+from runs.simulation.results import Simulation
 from runs.states import EvaluationResult
 
 #: The built-in account that scenarios run as: no password, operator on the workflow under test only.
@@ -256,12 +258,13 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _first_entry(fired: Asked, now: Any) -> LogRow:
-    return LogRow(now, "info", "", f"The trigger {fired.trigger.key} fired: {_trigger(fired)['reason']}.", fired.values or None)
+    message = f"The trigger {fired.trigger.key} fired: {_trigger(fired)['reason']}."
+    return LogRow(now, "info", "", message, fired.values or None)
 
 
 def _entry(row: LogRow) -> dict[str, Any]:
     """`{at, level, step, message, data}` and, from warning up, `cause, context, retry_policy`."""
-    entry = {"at": row.at.isoformat().replace("+00:00", "Z"), "level": row.level, "step": row.step, "message": row.message}
+    entry = {"at": times.show(row.at), "level": row.level, "step": row.step, "message": row.message}
     if row.level in ("warning", "error"):
         data = dict(row.data or {})
         said = {name: data.pop(name, None) for name in ("cause", "context", "retry_policy")}

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from tests.builders import SECRET
+from tests.builders_secret import SECRET
 from tests.installation import Installation
 from webhooks import signatures
 

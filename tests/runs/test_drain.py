@@ -206,3 +206,20 @@ def test_a_limit_lets_only_as_many_runs_at_a_time(receiver: Receiver) -> None:
         assert len(together) <= 2
     assert Run.objects.filter(status="succeeded").count() == 12
 
+
+
+def test_a_workflow_in_simulate_mode_touches_nothing_and_says_what_it_would_do(receiver: Receiver) -> None:
+    builders.connection("crm", receiver.url)
+    made = workflow(call("notify"), action("after", needs=["notify"]), live=False, mode="simulate")
+    dispatch.publish(route="event:orders.said", payload={"id": 7})
+    carry_all()
+    run = Run.objects.get(workflow=made)
+    assert (run.mode, run.status) == ("simulate", "succeeded")
+    assert steps(run) == {"notify": "simulated", "after": "succeeded"} and not receiver.calls
+
+
+def test_a_simulated_failure_makes_no_dead_letter() -> None:
+    workflow(action("reads", config={"values": {"x": "{{ event.nope }}"}}), live=False, mode="simulate")
+    dispatch.publish(route="event:orders.said", payload={"id": 7})
+    carry_all()
+    assert Run.objects.get().status == "failed" and not DeadLetter.objects.exists()

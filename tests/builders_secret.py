@@ -1,0 +1,3 @@
+"""The secret of the tests' endpoints (GitHub's documentation uses it, too)."""
+
+SECRET = "It's a Secret to Everybody"
