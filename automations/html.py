@@ -23,7 +23,7 @@ def pill(word: str, tone: str = "", title: str = "") -> SafeString:
 
 def link(thing: Any, text: Any = None) -> SafeString | str:
     """A link to an object's page, NOTHING where there is no object."""
-    if thing is None:
+    if not thing:
         return NOTHING
     return format_html('<a href="{}">{}</a>', page_address(thing), thing if text is None else text)
 
@@ -42,7 +42,7 @@ def pair(first: Any, second: Any) -> SafeString:
 
 def moment(value: datetime | None) -> SafeString | str:
     """A time in the installation's zone, short; the full time with its zone on hover."""
-    if value is None:
+    if not value:
         return NOTHING
     local, now = timezone.localtime(value), timezone.localtime()
     if local.date() == now.date():
@@ -57,9 +57,9 @@ def moment(value: datetime | None) -> SafeString | str:
     return format_html('<time class="au-nowrap" datetime="{}" title="{}">{}</time>', value.isoformat(), title, text)
 
 
-def span(milliseconds: float | None) -> str:
+def span(milliseconds: Any) -> str:
     """A duration as people read it: `320 ms`, `1.4 s`, `2 min 5 s`, `3 h 10 min`."""
-    if milliseconds is None:
+    if milliseconds in (None, ""):
         return NOTHING
     if milliseconds < 1_000:
         return f"{milliseconds:.0f} ms"

@@ -7,7 +7,6 @@ object, `visible_to` for lists; nothing else in the product decides rights.
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser, Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
@@ -196,17 +195,7 @@ def listed_for(user: Any, model: type[models.Model]) -> QuerySet:
     return get_objects_for_user(user, permissions, model, any_perm=True, accept_global_perms=False)
 
 
-PROBE = "probe"
-
-
-def probe() -> User:
-    """The built-in account tests run as by default: no password, no superuser, no rights but those of the test."""
-    unusable = {"first_name": "Probe", "password": make_password(None)}
-    return User.objects.get_or_create(username=PROBE, defaults=unusable)[0]
-
-
 __all__ = [
-    "PROBE",
     "ROLES",
     "VERBS",
     "entrust",
@@ -220,7 +209,6 @@ __all__ = [
     "may_manage",
     "may_run_as",
     "may_use",
-    "probe",
     "replace_grants",
     "require",
     "require_manage",

@@ -28,7 +28,7 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the site is ours (config/admin_site.py)
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.inlines",
@@ -141,6 +141,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ANONYMOUS_USER_NAME = None
 GUARDIAN_RAISE_403 = True
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SIMPLE_HISTORY_REVERT_DISABLED = False
 
 # --- API -------------------------------------------------------------------------------------------------------
@@ -168,7 +169,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"WorkflowMode": "automations.models.Mode"},
+    "ENUM_NAME_OVERRIDES": {
+        "WorkflowMode": "automations.models.Mode",
+        "RunMode": "runs.models.Run.Mode",
+        "RunStatus": "runs.states.RunStatus",
+        "StepStatus": "runs.states.StepStatus",
+        "ReleaseKind": "automations.models.Release.Kind",
+        "ScenarioKind": "runs.models.ScenarioResult.Kind",
+    },
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
 
@@ -183,6 +191,7 @@ AUTOMATION_CONFIG = env.str("AUTOMATION_CONFIG", default="")
 # --- Static files ----------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 3600

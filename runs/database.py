@@ -34,6 +34,11 @@ def run_folder() -> Path:
     return folder
 
 
+def disconnect() -> None:
+    """Close this thread's connection; the next query opens another. (`connection` is a thread's own: call it there.)"""
+    connection.close()
+
+
 @contextmanager
 def critical() -> Iterator[CursorWrapper]:
     """The installation's one critical section: a transaction in which limits are counted and slots given or freed.

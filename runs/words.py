@@ -9,9 +9,12 @@ from runs.models import Run, Step
 from runs.states import COLOUR
 
 
+_MORE = {"done": "success"}  # states that only screens colour
+
+
 def state(value: str, label: str = "") -> SafeString:
     """The pill of a state of any kind."""
-    return pill(label or value.replace("_", " ").capitalize(), COLOUR.get(value, ""))
+    return pill(label or value.replace("_", " ").capitalize(), COLOUR.get(value, _MORE.get(value, "")))
 
 
 def took(thing: Run | Step) -> float | None:

@@ -21,8 +21,10 @@ from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
+from automations.documents.references import naming
 from automations.engine.errors import AutomationError
-from automations.permissions import holds_any_role, listed_for, may_manage
+from automations.permissions import holds_any_role, listed_for, may_manage, visible_to
+from automations.refusals import Refusal
 
 View = Callable[..., HttpResponse]
 
@@ -56,6 +58,10 @@ class ProductAdmin(ModelAdmin):
         ordering = self.get_ordering(request)
         return rows.order_by(*ordering) if ordering else rows
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
@@ -77,6 +83,25 @@ class ProductAdmin(ModelAdmin):
             if obj is None:
                 return False
         return self.allowed(request.user, verb, obj)
+
+    def require(self, request: HttpRequest, verb: str, row: models.Model | None) -> None:
+        """Raise PermissionDenied unless this person may."""
+        if not self.allowed(request.user, verb, row):
+            raise PermissionDenied(f"You may not {verb} this {self.opts.verbose_name}.")
+
+    # Deletion: one row, by the domain function that `delete_model` calls -------------------------------------------
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list, dict, set, list]:
+        """The row alone: what goes with it can be millions of rows, and the domain function decides about them."""
+        return [str(row) for row in objs], {self.opts.verbose_name_plural: len(objs)}, set(), []
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        self.row(request, object_id)
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except Refusal as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(self.address_of("change", object_id))
 
     # Pages of our own -------------------------------------------------------------------------------------------
 
@@ -111,8 +136,8 @@ class ProductAdmin(ModelAdmin):
             status=status,
         )
 
-    def address(self, name: str, *arguments: Any) -> str:
-        """The address of one of this admin's pages by its short name, as in `address("change", 7)`."""
+    def address_of(self, name: str, *arguments: Any) -> str:
+        """The address of one of this admin's pages by its short name, as in `address_of("change", 7)`."""
         options = self.opts
         return reverse(f"{self.admin_site.name}:{options.app_label}_{options.model_name}_{name}", args=arguments)
 
@@ -218,3 +243,19 @@ def act(request: HttpRequest, do: Callable[[], Any], done: str | Callable[[Any],
     else:
         messages.success(request, done(outcome) if callable(done) else done)
     return HttpResponseRedirect(back)
+
+
+def refused_fields(form: Any, refusal: Refusal) -> None:
+    """Put what a domain function refused beside the fields it is about (`auth.token` → auth_token)."""
+    for error in refusal.errors or [{"path": "", "message": str(refusal)}]:
+        name = error["path"].split("[")[0]
+        field = next(
+            (known for known in (name, name.replace(".", "_"), name.split(".")[0]) if known in form.fields), None
+        )
+        form.add_error(field, error["message"])
+
+
+def named_by(noun: str, slug: str, user: Any) -> list[str]:
+    """The workflows `user` may see that name this connection or endpoint."""
+    named = naming(noun, slug)
+    return list(visible_to(user).filter(slug__in=named).values_list("slug", flat=True)) if named else []

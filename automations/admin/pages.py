@@ -122,7 +122,7 @@ class WorkflowPages:
         pages += [("definition", "Definition", True), ("releases", "Releases", True), ("access", "Access", True)]
         pages += [("history", "History", True)]
         current = {"edit": "change"}.get(current, current)
-        return [(title, self.address(name, workflow.pk), name == current) for name, title, shown in pages if shown]
+        return [(title, self.address_of(name, workflow.pk), name == current) for name, title, shown in pages if shown]
 
     def more_tabs(self, request: HttpRequest, workflow: Workflow) -> list[tuple[str, str, bool]]:
         return []
@@ -203,7 +203,7 @@ class WorkflowPages:
             request,
             lambda: releases.release(workflow, by=request.user, note=request.POST.get("note", "")),
             lambda made: f"Version {made.version.number} is current now, for real.",
-            self.address("releases", workflow.pk),
+            self.address_of("releases", workflow.pk),
         )
 
     def rollback(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -218,7 +218,7 @@ class WorkflowPages:
                 workflow, version=version, by=request.user, note=note, runs=_runs(given.get("runs"))
             )
 
-        back = self.address("releases", workflow.pk)
+        back = self.address_of("releases", workflow.pk)
         return act(request, do, lambda made: f"Back on version {made.version.number}.", back)
 
     def modes(self, user: Any, workflow: Workflow) -> list[tuple[str, str]]:
@@ -235,7 +235,7 @@ class WorkflowPages:
             request,
             lambda: releases.set_mode(workflow, given.get("mode", ""), by=request.user, note=given.get("note", "")),
             lambda changed: f"The workflow is in {changed.get_mode_display().lower()} now.",
-            self.address("overview", workflow.pk),
+            self.address_of("overview", workflow.pk),
         )
 
     # Who may what
@@ -252,10 +252,13 @@ class WorkflowPages:
                     request,
                     lambda: access.give(workflow, entry, by=request.user),
                     f"{entry.get('user') or entry['group']} is {entry['role']} now.",
-                    self.address("access", workflow.pk),
+                    self.address_of("access", workflow.pk),
                 )
         context = {
-            "grants": [{**grant, "meaning": ROLE_MEANING[grant["role"]]} for grant in access.access_of(workflow, by=request.user)],
+            "grants": [
+                {**grant, "meaning": ROLE_MEANING[grant["role"]]}
+                for grant in access.access_of(workflow, by=request.user)
+            ],
             "form": form,
             "may_grant": may(request.user, "grant", workflow),
         }
@@ -268,7 +271,7 @@ class WorkflowPages:
             request,
             lambda: access.take(workflow, entry, by=request.user),
             f"{name} is no longer {entry['role']}.",
-            self.address("access", workflow.pk),
+            self.address_of("access", workflow.pk),
         )
 
     # Copies and names
@@ -286,7 +289,7 @@ class WorkflowPages:
                 found = [Problem("", str(error), line=getattr(error, "line", None))]
             else:
                 return self._imported(request, saved)
-        context = {"form": form, "problems": found, "submit": "Import", "back": self.address("changelist")}
+        context = {"form": form, "problems": found, "submit": "Import", "back": self.address_of("changelist")}
         return self.page(request, "automations/workflow/import.html", None, "Import a workflow", context)
 
     def _imported(self, request: HttpRequest, saved: documents.Saved) -> HttpResponse:
@@ -294,7 +297,7 @@ class WorkflowPages:
             self.message_user(request, f"{left_out['path']}: {left_out['message']}", "WARNING")
         word = "Created" if saved.created else "Replaced the draft of"
         self.message_user(request, f"{word} {saved.workflow}.", "SUCCESS")
-        return HttpResponseRedirect(self.address("overview", saved.workflow.pk))
+        return HttpResponseRedirect(self.address_of("overview", saved.workflow.pk))
 
     def duplicate(self, request: HttpRequest, object_id: int) -> HttpResponse:
         workflow = self.row(request, object_id)
@@ -322,7 +325,7 @@ class WorkflowPages:
                 form.add_error("new", str(error))
             else:
                 self.message_user(request, f"{old} is {new} now, wherever it is read.", "SUCCESS")
-                return HttpResponseRedirect(self.address("change", workflow.pk))
+                return HttpResponseRedirect(self.address_of("change", workflow.pk))
         lead = "Its key changes in the graph, in expressions, texts, conditions and scenarios alike."
         context = {"form": form, "submit": "Rename", "lead": lead}
         return self.workflow_page(request, workflow, "", "automations/workflow/form.html", context)

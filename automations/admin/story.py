@@ -133,3 +133,24 @@ def _leaf(tree: Mapping[str, Any]) -> str:
     word = _READS.get(str(name)) or (operator.words if operator else str(name))
     value = f" {shown(tree['value'])}" if operator and operator.has_value and "value" in tree else ""
     return f"{tree['field']} {word}{value}"
+
+
+def setting_hints(kind: Any) -> dict[str, Any]:
+    """What a kind's settings are, from its schema: `{settings: [{name, meaning, required}], draft}` (draft: YAML)."""
+    properties, required = kind.schema.get("properties") or {}, kind.schema.get("required") or []
+    settings = []
+    for name, schema in properties.items():
+        words = [schema.get("title", ""), schema.get("description", "")]
+        words += ["one of " + ", ".join(map(str, schema["enum"]))] if "enum" in schema else []
+        meaning = ": ".join(word for word in words if word)
+        settings.append({"name": name, "meaning": meaning, "required": name in required})
+    draft = "".join(f"{name}: {_example(properties.get(name, {}))}\n" for name in required)
+    return {"settings": settings, "draft": draft.rstrip("\n")}
+
+
+def _example(schema: Mapping[str, Any]) -> str:
+    if "default" in schema:
+        return str(schema["default"])
+    if schema.get("enum"):
+        return str(schema["enum"][0])
+    return {"object": "{}", "array": "[]"}.get(str(schema.get("type")), '""')

@@ -15,12 +15,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from automations import documents, html, workflows
+from automations import documents, html, kinds, workflows
 from automations.admin import editing, pages
 from automations.admin.base import HistoryAdmin
 from automations.admin.filters import ModeFilter
 from automations.admin.forms import WorkflowForm
 from automations.admin.parts import INLINES
+from automations.admin.story import setting_hints
 from automations.documents import references
 from automations.engine.errors import DefinitionError, Problem
 from automations.models import Workflow
@@ -46,7 +47,7 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
     search_fields = ("slug", "name", "description", "process")
     search_help_text = "Name, slug, description or process"
     sortable_by = ("title", "updated")
-    change_form_outer_before_template = "automations/workflow/tabs.html"
+    change_form_template = "automations/workflow/change_form.html"
     warn_unsaved_form = True
     empty = (
         "No workflow yet",
@@ -137,13 +138,16 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
         if not may(request.user, "edit", workflow):
             if request.method == "POST":
                 return super().change_view(request, object_id, form_url, extra_context)  # 403
-            return HttpResponseRedirect(self.address("overview", workflow.pk))
+            return HttpResponseRedirect(self.address_of("overview", workflow.pk))
         context = {
             "tabs": self.tabs(request, workflow, "edit"),
             "findings": findings(workflow),
-            **(extra_context or {}),
+            "kinds": {name: setting_hints(kind) for name, kind in [*kinds.triggers.items(), *kinds.actions.items()]},
+            "title": f"Edit {workflow}",
+            "show_delete": False,
+            "show_save_and_add_another": False,
         }
-        return super().change_view(request, object_id, form_url, {**context, "title": f"Edit {workflow}"})
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -179,12 +183,12 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
         return "Created the workflow." if add else "Changed the definition."
 
     def response_add(self, request: HttpRequest, obj: Workflow, post_url_continue: Any = None) -> HttpResponse:
-        return HttpResponseRedirect(self.address("change", obj.pk))
+        return HttpResponseRedirect(self.address_of("change", obj.pk))
 
     def response_change(self, request: HttpRequest, obj: Workflow) -> HttpResponse:
         if "_continue" in request.POST:
-            return HttpResponseRedirect(self.address("change", obj.pk))
-        return HttpResponseRedirect(self.address("overview", obj.pk))
+            return HttpResponseRedirect(self.address_of("change", obj.pk))
+        return HttpResponseRedirect(self.address_of("overview", obj.pk))
 
     def delete_model(self, request: HttpRequest, obj: Workflow) -> None:
         workflows.delete(obj, by=request.user)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import django_filters
+from django.core.validators import MaxValueValidator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 from drf_spectacular.openapi import AutoSchema
@@ -62,19 +63,20 @@ class Api(APIView):
 
     schema = Described()
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if any("\x00" in str(value) for value in kwargs.values()):
+            raise Http404  # no name holds a NUL, and PostgreSQL would fail on it
+
     def workflow(self, id: str) -> Workflow:
         """The workflow of this number or slug, 404 unless the user may view it."""
         return find_workflow(self.request.user, id)
 
 
-class ListApi(generics.ListAPIView):
+class ListApi(Api, generics.ListAPIView):
     """A list, newest first; `get_queryset` must not load what is large."""
 
-    schema = Described()
     filter_backends = [django_filters.rest_framework.DjangoFilterBackend]
-
-    def workflow(self, id: str) -> Workflow:
-        return find_workflow(self.request.user, id)
 
     @property
     def described_only(self) -> bool:
@@ -118,6 +120,13 @@ def find(queryset: QuerySet[M], condition: Q) -> M:
     if found is None:
         raise Http404
     return found
+
+
+class IdFilter(django_filters.NumberFilter):
+    """A number that a database can hold."""
+
+    def get_max_validator(self) -> MaxValueValidator:
+        return MaxValueValidator(MAX_ID)
 
 
 class WorkflowFilter(django_filters.FilterSet):

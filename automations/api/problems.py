@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
@@ -62,6 +62,9 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
         return problem(400, errors=flatten(exceptions.ValidationError(error).detail))
     if isinstance(error, RequestDataTooBig):
         return problem(413, "The body is too large.")
+    if isinstance(error, DataError | OverflowError):
+        log.warning("a value did not fit into the database", exc_info=error)
+        return problem(400, "A number or text in the request is too large.")
     if isinstance(error, OperationalError):
         log.warning("the database did not answer in time", exc_info=error)
         return problem(503, "The database is busy. Try again in a moment.", headers={"Retry-After": "1"})

@@ -19,9 +19,11 @@ from automations.engine.parts import (
     KindInfo,
     RepeatPlan,
     RetryPolicy,
+    RulesPlace,
 )
 from automations.engine.paths import Path, read, suggestion
 from automations.engine.references import References
+from automations.engine.rules_reader import RulesReader
 from automations.engine.schema import check_config
 from automations.engine.scope import IN_A_RUN, IN_AN_ITEM
 from automations.engine.templates import Template, read_template
@@ -48,6 +50,7 @@ class ActionReader:
         self.kinds = kinds
         self.conditions = conditions
         self.references = references
+        self.rules = RulesReader(findings, conditions, references)
 
     def read(self, key: str, data: Any, path: Path, position: int) -> ActionPlan:
         """Return the plan of one action; what is wrong has its default there."""
@@ -110,12 +113,13 @@ class ActionReader:
     def _config(self, fields: Fields, names: frozenset[str], key: str) -> tuple[KindInfo | None, Template]:
         """Return the kind, None if it is unknown or the config does not fit it, and the compiled config."""
         raw, path = fields.mapping("config"), fields.at("config")
-        template = read_template(raw, names=names)
+        kind = self._kind(fields)
+        rules: RulesPlace | None = getattr(kind, "rules", None)
+        template = self.rules.read(raw, rules, path, names, key) if rules else read_template(raw, names=names)
         for problem in template.problems:
             self.findings.wrong((*path, *(read(problem.path) or ())), problem.message)
         for place, paths in template.sites:
             self.references.check((*path, *place), paths, key)
-        kind = self._kind(fields)
         if kind is None or not check_config(raw, kind.schema, path, self.findings, templates=True):
             return None, template
         add_relative(self.findings, path, kind.check(raw))

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 MESSAGE_LIMIT = 1_000
 """Characters; a longer message is cut, so that no payload travels inside an error."""
 
-Severity = Literal["wrong", "incomplete"]
+Severity = Literal["wrong", "incomplete", "warning"]
 
 
 def shorten(text: str, limit: int = MESSAGE_LIMIT) -> str:
@@ -40,7 +40,8 @@ class Problem:
     """One thing to repair in a definition.
 
     `path` is written like `actions[1].when`, `fix` says what would be right, `line` counts from 1.
-    `wrong` is refused when saved; `incomplete` is a finding that blocks the test of that step and the release.
+    `wrong` is refused when saved; `incomplete` is a finding that blocks the test of that step and the release;
+    `warning` is a finding that blocks nothing.
     """
 
     path: str
@@ -152,6 +153,9 @@ HINTS: dict[str, str] = {
     "wait_timeout": "The awaited event did not arrive in time."
     " Raise the step's `timeout`, or use `on_timeout: continue`.",
     "child_failed": "The workflow that this step started did not succeed. Open its run for the reason.",
+    "ambiguous": "Rows of a table with the hit policy `unique` must exclude each other."
+    " Correct their conditions, or choose `first`.",
+    "nobody": "There must be somebody to assign to. Look at the group's members, or at the list the step was given.",
     "unknown_kind": "No running worker knows this kind. Install the package that provides it, or change the step.",
     "internal": "This is a defect of the product, not of your workflow. Report it with the fingerprint.",
 }

@@ -33,6 +33,9 @@ class Findings:
     def incomplete(self, path: Path, message: str, fix: str = "") -> None:
         self.add(path, message, fix, "incomplete")
 
+    def warning(self, path: Path, message: str, fix: str = "") -> None:
+        self.add(path, message, fix, "warning")
+
     def line(self, path: Path) -> int | None:
         """Return the line of the path, or of the nearest thing around it."""
         for length in range(len(path), -1, -1):

@@ -17,12 +17,24 @@ SAFETIES = ("safe", "keyed", "unsafe", "exactly_once")
 Join = Literal["all", "any"] | int
 
 
+@dataclass(frozen=True, slots=True)
+class RulesPlace:
+    """Where a kind's config holds decision rows (engine/rules.py).
+
+    `setting` is the list of `{when, then}`, `otherwise` names the settings that count only where no row matched.
+    """
+
+    setting: str
+    otherwise: tuple[str, ...] = ()
+
+
 class KindInfo(Protocol):
     """What the plan asks of a kind. Trigger kinds need `name`, `schema` and `check` only.
 
     The methods see a config that fits the schema; required settings may still be missing, templates are not yet
-    filled in. Two optional members: `references(config)`, the paths that expressions inside the config read, and
-    for trigger kinds `dedupe_required`, true where a trigger without `dedupe` is incomplete.
+    filled in. Three optional members: `references(config)`, the paths that expressions inside the config read;
+    `rules`, a RulesPlace where the config holds decision rows; and for trigger kinds `dedupe_required`, true where a
+    trigger without `dedupe` is incomplete.
     """
 
     name: str

@@ -32,7 +32,8 @@ class BatchAdmin(InfiniteList, ReadOnlyAdmin):
 
     def visible(self, user: Any) -> QuerySet[Batch]:
         rows = Batch.objects.select_related("by").annotate(
-            item_count=_number_of(BatchItem.objects.all()), ended_count=_number_of(BatchItem.objects.filter(state__in=ENDED))
+            item_count=_number_of(BatchItem.objects.all()),
+            ended_count=_number_of(BatchItem.objects.filter(state__in=ENDED)),
         )
         ids = workflow_ids(user)
         if ids is None:
@@ -95,13 +96,17 @@ class BatchAdmin(InfiniteList, ReadOnlyAdmin):
         from runs import batches
 
         batch = self.row(request, object_id)
-        return act(request, lambda: batches.stop(batch, by=request.user), "Stopped.", self.address("change", batch.pk))
+        return act(
+            request, lambda: batches.stop(batch, by=request.user), "Stopped.", self.address_of("change", batch.pk)
+        )
 
     def resume(self, request: HttpRequest, object_id: int) -> HttpResponse:
         from runs import batches
 
         batch = self.row(request, object_id)
-        return act(request, lambda: batches.resume(batch, by=request.user), "It goes on.", self.address("change", batch.pk))
+        return act(
+            request, lambda: batches.resume(batch, by=request.user), "It goes on.", self.address_of("change", batch.pk)
+        )
 
 
 def _number_of(items: QuerySet[BatchItem]) -> Coalesce:

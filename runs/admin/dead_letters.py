@@ -42,7 +42,9 @@ class StateFilter(ChipFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "all":
             return queryset
-        return queryset.filter(state=self.value()) if self.value() in DeadLetterState else queryset.filter(state__in=OPEN)
+        return (
+            queryset.filter(state=self.value()) if self.value() in DeadLetterState else queryset.filter(state__in=OPEN)
+        )
 
 
 class FingerprintFilter(admin.SimpleListFilter):
@@ -78,7 +80,12 @@ class AssignForm(forms.Form):
 @admin.register(DeadLetter)
 class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
     list_display = ("number", "state_word", "message", "step", "workflow_name", "about", "owner_name", "opened")
-    list_filter = (StateFilter, FingerprintFilter, WorkflowFilter, type("Opened", (SinceFilter,), {"moment_field": "opened_at"}))
+    list_filter = (
+        StateFilter,
+        FingerprintFilter,
+        WorkflowFilter,
+        type("Opened", (SinceFilter,), {"moment_field": "opened_at"}),
+    )
     search_fields = ("pk",)
     search_help_text = "Its number, a fingerprint, or a subject as in “order 7”"
     actions = ("replay_selected", "discard_selected")
@@ -165,7 +172,7 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
             )
             made.append(batch)
 
-        response = act(request, do, "The replays are under way.", self.address("changelist"))
+        response = act(request, do, "The replays are under way.", self.address_of("changelist"))
         if made:
             response["Location"] = html.page_address(made[0])
         return response
@@ -181,7 +188,7 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
                 dead_letters.discard(letter, by=request.user, note=note)
             return len(letters)
 
-        return act(request, do, lambda number: f"{number} discarded.", self.address("changelist"))
+        return act(request, do, lambda number: f"{number} discarded.", self.address_of("changelist"))
 
     # The page
 
@@ -193,7 +200,7 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
             "letter": letter,
             "run": run,
             "part": definition_of(run, letter.step),
-            "payload_shown": rights.may_see_payload(request.user, run),
+            "may_see_payload": rights.may_see_payload(request.user, run),
             "may_run": may(request.user, "run", letter.workflow),
             "alike": self.visible(request.user)
             .filter(fingerprint=letter.fingerprint, state__in=OPEN)
@@ -232,7 +239,7 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
             request,
             lambda: dead_letters.discard(letter, by=request.user, note=request.POST.get("note", "")),
             "Discarded.",
-            self.address("change", letter.pk),
+            self.address_of("change", letter.pk),
         )
 
     def assign(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -244,7 +251,7 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
             request,
             lambda: dead_letters.update(letter, by=request.user, **_cleaned(form)),
             "Noted.",
-            self.address("change", letter.pk),
+            self.address_of("change", letter.pk),
         )
 
 

@@ -84,9 +84,16 @@ class EventAdmin(InfiniteList, ReadOnlyAdmin):
 @admin.register(Evaluation)
 class EvaluationAdmin(InfiniteList, ReadOnlyAdmin):
     list_display = ("number", "result_word", "workflow_name", "trigger", "why", "run_link", "when")
-    list_filter = (choices_filter("result", "result", list(EvaluationResult.choices), chips=True), WorkflowFilter, EvaluatedFilter)
+    list_filter = (
+        choices_filter("result", "result", list(EvaluationResult.choices), chips=True),
+        WorkflowFilter,
+        EvaluatedFilter,
+    )
     page_template = "runs/evaluation.html"
-    empty = ("Nothing was evaluated yet", "For every event each listening trigger leaves an answer here: fired or not, and why.")
+    empty = (
+        "Nothing was evaluated yet",
+        "For every event each listening trigger leaves an answer here: fired or not, and why.",
+    )
     empty_icon = "alt_route"
 
     def visible(self, user: Any) -> QuerySet[Evaluation]:

@@ -67,5 +67,3 @@ def _bounded(rows: QuerySet) -> str:
 
 def _shown(number: int) -> str:
     return f"{COUNTED:,}+" if number > COUNTED else f"{number:,}"
-
-

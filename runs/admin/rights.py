@@ -28,11 +28,11 @@ def may_see_payload(user: Any, run: Run) -> bool:
 
 
 def may_see_simulated(user: Any, workflow: Workflow) -> bool:
-    return may(user, "edit", workflow) or may(user, "payload", workflow)
+    return may(user, "test", workflow) or may(user, "payload", workflow)
 
 
 def may_see_event_payload(user: Any, event: Event) -> bool:
-    verbs = ("payload", "edit") if event.simulated else ("payload",)
+    verbs = ("payload", "test") if event.simulated else ("payload",)
     return any(_events_asked(user, verb).filter(pk=event.pk).exists() for verb in verbs)
 
 

@@ -22,7 +22,17 @@ LOG_SHOWN = 300
 
 @admin.register(Run)
 class RunAdmin(InfiniteList, ReadOnlyAdmin):
-    list_display = ("number", "status_word", "workflow_name", "about", "trigger", "mode_word", "version_name", "created", "took")
+    list_display = (
+        "number",
+        "status_word",
+        "workflow_name",
+        "about",
+        "trigger",
+        "mode_word",
+        "version_name",
+        "created",
+        "took",
+    )
     list_filter = (
         choices_filter("status", "status", list(RunStatus.choices), chips=True),
         WorkflowFilter,
@@ -118,7 +128,7 @@ class RunAdmin(InfiniteList, ReadOnlyAdmin):
             request,
             lambda: lifecycle.cancel(run, by=request.user, reason=request.POST.get("reason", "")),
             "The run is being cancelled.",
-            self.address("change", run.pk),
+            self.address_of("change", run.pk),
         )
 
     def replay(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -141,9 +151,9 @@ class RunAdmin(InfiniteList, ReadOnlyAdmin):
                 )
             )
 
-        response = act(request, do, "The replay is under way.", self.address("change", run.pk))
+        response = act(request, do, "The replay is under way.", self.address_of("change", run.pk))
         if made and made[0].pk != run.pk:
-            response["Location"] = self.address("change", made[0].pk)
+            response["Location"] = self.address_of("change", made[0].pk)
         return response
 
 

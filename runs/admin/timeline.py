@@ -42,7 +42,7 @@ class Row:
 def steps(run: Run, *, payloads: bool) -> list[Row]:
     """The run's steps, those without a row yet as pending. Without `payloads` input and output are not even read."""
     definition = {part["key"]: part for part in run.version.document.get("actions") or []}
-    found = run.steps.all() if payloads else run.steps.defer("input", "output", "values", "error")
+    found = run.steps.all() if payloads else run.steps.defer("input", "output", "values")
     by_key: dict[str, list[Step]] = {}
     for step in found[:STEPS_SHOWN]:
         by_key.setdefault(step.action, []).append(step)

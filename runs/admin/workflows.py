@@ -34,7 +34,9 @@ class TestForm(forms.Form):
     trigger = forms.ChoiceField(required=False, help_text="Ask one trigger only.")
     version = forms.ChoiceField(required=False)
     outputs = StructureField(
-        rows=2, label="Samples and failures", help_text="What a step would answer, as in {notify: {error: {status: 500}}}."
+        rows=2,
+        label="Samples and failures",
+        help_text="What a step would answer, as in {notify: {error: {status: 500}}}.",
     )
     as_user = forms.CharField(required=False, max_length=150, label="As", help_text="A username; empty: you.")
     reads = forms.BooleanField(required=False, label="Really perform steps that only read")
@@ -60,16 +62,29 @@ admin.site.unregister(Workflow)
 
 @admin.register(Workflow)
 class WorkflowAdmin(DefinitionAdmin):
-    list_display = ("title", "mode_word", "owner_name", "team_name", "version_name", "last_run", "open_letters", "updated")
+    list_display = (
+        "title",
+        "mode_word",
+        "owner_name",
+        "team_name",
+        "version_name",
+        "last_run",
+        "open_letters",
+        "updated",
+    )
     overview_template = "runs/overview.html"
 
     def visible(self, user: Any) -> QuerySet[Workflow]:
         letters = DeadLetter.objects.filter(workflow=OuterRef("pk"), state=DeadLetterState.OPEN).order_by()
         runs = Run.objects.filter(workflow=OuterRef("pk")).order_by("-id")
-        return super().visible(user).annotate(
-            open_letter_count=Coalesce(Subquery(letters.values("workflow").annotate(n=Count("id")).values("n")), 0),
-            last_status=Subquery(runs.values("status")[:1]),
-            last_at=Subquery(runs.values("created_at")[:1]),
+        return (
+            super()
+            .visible(user)
+            .annotate(
+                open_letter_count=Coalesce(Subquery(letters.values("workflow").annotate(n=Count("id")).values("n")), 0),
+                last_status=Subquery(runs.values("status")[:1]),
+                last_at=Subquery(runs.values("created_at")[:1]),
+            )
         )
 
     @display(description="Last run")
@@ -100,7 +115,11 @@ class WorkflowAdmin(DefinitionAdmin):
 
     def overview_context(self, request: HttpRequest, workflow: Workflow) -> dict[str, Any]:
         runs = Run.objects.filter(workflow=workflow).defer("outputs", "error").order_by("-id")[:LAST_RUNS]
-        return {"runs": runs, "letter_count": workflow.open_letter_count}  # type: ignore[attr-defined]
+        return {
+            "runs": runs,
+            "letter_count": workflow.open_letter_count,  # type: ignore[attr-defined]
+            "may_test": may(request.user, "test", workflow),
+        }
 
     def test(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Try a payload: which trigger fires, which steps would be performed, and why the others not."""
@@ -135,10 +154,17 @@ class WorkflowAdmin(DefinitionAdmin):
         event = next((event for event in events if str(event.pk) == chosen), None)
         if event is not None:
             return {"payload": event.payload, "headers": event.headers}
-        scenario = workflow.scenarios.filter(pk=request.GET.get("scenario") or None).first() or workflow.scenarios.first()
+        scenario = (
+            workflow.scenarios.filter(pk=request.GET.get("scenario") or None).first() or workflow.scenarios.first()
+        )
         if scenario is None:
             return {"payload": {"id": "e1"}}
-        return {"payload": scenario.payload, "headers": scenario.headers, "outputs": scenario.outputs, "trigger": scenario.trigger}
+        return {
+            "payload": scenario.payload,
+            "headers": scenario.headers,
+            "outputs": scenario.outputs,
+            "trigger": scenario.trigger,
+        }
 
     def scenarios(self, request: HttpRequest, object_id: int) -> HttpResponse:
         workflow = self.row(request, object_id)
@@ -166,5 +192,5 @@ class WorkflowAdmin(DefinitionAdmin):
             request,
             lambda: scenarios.run_all(workflow, by=request.user),
             lambda rows: f"{sum(row['passed'] for row in rows)} of {len(rows)} passed.",
-            self.address("scenarios", workflow.pk),
+            self.address_of("scenarios", workflow.pk),
         )

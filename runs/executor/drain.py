@@ -23,7 +23,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from automations.engine.errors import StepError
 from runs import agenda, bell
-from runs.database import Clock, critical, is_postgres
+from runs.database import Clock, critical, disconnect, is_postgres
 from runs.executor import carry, others
 from runs.executor.effects import LiveEffects, Services, open_network
 from runs.executor.hand import Hand, Unloadable, cancelled, load
@@ -95,7 +95,7 @@ class Drain:
             for hand in self.hands.values():
                 for task in hand.performing.values():
                     task.cancel()
-            self.database_thread.submit(connection.close)
+            self.database_thread.submit(disconnect)
             self.database_thread.shutdown(wait=True)
             sys.setswitchinterval(previous)
 
@@ -139,7 +139,7 @@ class Drain:
                 return await self.database(function, *arguments)
             except (OperationalError, InterfaceError) as error:
                 log.warning("the database did not answer: %s", error)
-                await self.database(connection.close)
+                await self.database(disconnect)
                 if self.me.stale:
                     raise Buried from error
                 await asyncio.sleep(0.1)

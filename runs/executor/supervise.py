@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from runs import tasks
 from runs.database import run_folder
@@ -128,7 +128,7 @@ class Supervisor:
                 self._replace("nothing passes through its queue")
             self._end_the_still()
             self._keep_drains()
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             log.warning("the database did not answer: %s", error)
             connection.close()
             time.sleep(1)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from runs.database import WATCH_LOCK, is_postgres, run_folder
@@ -64,7 +64,7 @@ class Watch:
             session = direct_connection()
             try:
                 self._hold(session)
-            except DatabaseError as error:
+            except (DatabaseError, InterfaceError) as error:
                 log.warning("the watch's session was lost: %s", error)
                 self._leaving.wait(0.2)
             finally:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 
 from automations.engine.errors import StepError
 from automations.kinds import ActionKind, Call, Effects, HttpAnswer, HttpCall, Mail
@@ -40,6 +40,8 @@ class Gateway:
         """Code of a kind runs in here: its statements may read the database; any other is refused."""
         with ExitStack() as stack:
             for connection in connections.all(initialized_only=True):
+                if connection.in_atomic_block:  # a refused statement must not break the caller's transaction
+                    stack.enter_context(transaction.atomic(using=connection.alias))
                 stack.enter_context(connection.execute_wrapper(_only_reads))
             yield
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import time
@@ -41,7 +42,7 @@ class Load(threading.Thread):
             for _ in range(200):
                 try:
                     status, answer = self.installation.request("POST", "/hooks/shop", body, headers=headers)
-                except OSError:
+                except (OSError, http.client.HTTPException):
                     status, answer = 0, None
                 if status in (200, 202):
                     self.acknowledged[number] = answer["runs"]

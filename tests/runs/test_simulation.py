@@ -9,7 +9,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.exceptions import PermissionDenied
-from guardian.shortcuts import assign_perm
 
 from automations.engine.cel import Open
 from automations.models import Connection, Workflow
@@ -37,9 +36,7 @@ def call(key: str, method: str = "POST", **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def crm(svc: User) -> Connection:
-    made = builders.connection("crm", "http://127.0.0.1:1")
-    assign_perm("automations.user", svc, made)
-    return made
+    return builders.connection("crm", "http://127.0.0.1:1")
 
 
 def routing(*more: dict[str, Any], **fields: Any) -> Workflow:
@@ -314,7 +311,11 @@ def test_a_computed_output_is_open_where_it_rests_on_an_open_value() -> None:
     path = ("steps", "b", "output")
     opens = ("steps.a.output.id",)
     output = {"id": "‹steps.a.output.id›", "text": "Order ‹steps.a.output.id›", "n": 1}
-    assert computed(output, opens, path) == {"id": Open("steps.a.output.id"), "text": Open("steps.b.output.text"), "n": 1}
+    assert computed(output, opens, path) == {
+        "id": Open("steps.a.output.id"),
+        "text": Open("steps.b.output.text"),
+        "n": 1,
+    }
     assert computed({"hit": True}, opens, path) == Open("steps.b.output")
     assert computed({"hit": True}, (), path) == {"hit": True}
 
@@ -332,7 +333,7 @@ def test_a_viewer_may_not_test_and_a_builder_may(ben: User, crm: Connection) -> 
 
 
 def test_a_step_whose_account_may_not_use_the_connection_is_blocked(svc: User) -> None:
-    builders.connection("crm", "http://127.0.0.1:1")
+    Connection.objects.create(slug="crm", base_urls=["http://127.0.0.1:1"])
     answer = run_test(routing(), by=None, payload=ORDER)
     assert keys(answer, "candidates") == ["message"]
     assert keys(answer, "blocked") == ["notify"]

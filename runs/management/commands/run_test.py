@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("slug")
         parser.add_argument("--payload", required=True, help="a file with the payload as JSON; - reads standard input")
         parser.add_argument("--trigger", default="", help="ask this trigger only")
-        parser.add_argument("--version", dest="of", default="draft", help="draft (default), current, or a number")
+        parser.add_argument("--of", default="draft", help="draft (default), current, or a number")
         parser.add_argument("--as", dest="as_user", default="", help="the user in whose place it is tested")
 
     def handle(self, *args: Any, **options: Any) -> None:
