@@ -63,7 +63,7 @@ def gate(workflow: Workflow, *, by: Any = None) -> Gate:
     fingerprint = checksum(plans.resolve(document))
     case = _Case(
         workflow,
-        [*plans.problems(document), *references.problems(document)],
+        [found for found in (*plans.problems(document), *references.problems(document)) if found.severity != "warning"],
         ports.evidence(workflow, fingerprint),
         _url(workflow),
     )

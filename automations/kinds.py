@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from automations.engine.errors import AutomationError, Problem
+from automations.engine.parts import RulesPlace
 
 Risk = Literal["none", "read", "reversible", "irreversible", "money"]
 Safety = Literal["safe", "keyed", "unsafe"]
@@ -104,6 +105,8 @@ class ActionKind:
     group: str = "Other"
     icon: str = "bolt"  # a Material Symbols name
     schema: Mapping[str, Any] = {"type": "object"}  # JSON Schema of config
+    input_schema: Mapping[str, Any] | None = None  # of the rendered config, where `schema` does not fit it
+    rules: RulesPlace | None = None  # where the config holds decision rows (engine/rules.py)
     output_schema: Mapping[str, Any] | None = None
     pure: bool = False
     contract: int = 1  # raised by hand when the kind's effect changes: the gate asks for evidence anew

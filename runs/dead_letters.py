@@ -136,7 +136,7 @@ def _value(name: str, value: Any) -> Any:
         return _owner(value)
     if name not in ("cause", "fixed_in", "note"):
         raise Invalid.at(name, "This cannot be changed.")
-    value, limit = value or "", DeadLetter._meta.get_field(name).max_length or 10_000
+    value, limit = value or "", getattr(DeadLetter._meta.get_field(name), "max_length", None) or 10_000
     if not isinstance(value, str) or len(value) > limit:
         raise Invalid.at(name, f"This must be text of at most {limit} characters.")
     if name == "cause" and value and value not in DeadLetter.Cause.values:

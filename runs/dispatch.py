@@ -19,12 +19,12 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from automations.engine.cel import ExpressionError, Program
-from automations.engine.errors import AutomationError
 from automations.engine.parts import Plan, TriggerPlan
 from automations.kinds import triggers as kinds
 from automations.models import Epoch, Listener, Workflow
 from automations.permissions import require
 from automations.plans import plan_by_id
+from automations.refusals import Conflict
 from runs import agenda, bell
 from runs.agenda import Item
 from runs.database import Clock, execute_many, insert, stamp
@@ -36,7 +36,7 @@ class Moved(Exception):
     """The definitions changed between preparing and storing."""
 
 
-class NotStarted(AutomationError):
+class NotStarted(Conflict):
     """The workflow did not start."""
 
 
@@ -108,7 +108,9 @@ class Listeners:
                 return self.epoch, known
         epoch = Epoch.current()
         rows = list(
-            Listener.objects.filter(route=route).order_by("workflow_id").values_list("workflow_id", "version_id", "execute")
+            Listener.objects.filter(route=route)
+            .order_by("workflow_id")
+            .values_list("workflow_id", "version_id", "execute")
         )
         with self._lock:
             if epoch != self.epoch:
@@ -313,11 +315,10 @@ def _insert_runs(
     ]
     ids = [row[0] for row in insert(cursor, "automations_runs_run", _RUN_COLUMNS, rows, returning="id")]
     if ids:
-        agenda.enqueue(
-            agenda.RUN,
-            [Item(run, a.plan.priority, limit_of(a.plan, a.workflow, a.limit_value)) for run, (_, a) in zip(ids, fired, strict=True)],
-            now,
-        )
+        asked = [a for _, a in fired]
+        limits = [limit_of(a.plan, a.workflow, a.limit_value) for a in asked]
+        items = [Item(run, a.plan.priority, limit) for run, a, limit in zip(ids, asked, limits, strict=True)]
+        agenda.enqueue(agenda.RUN, items, now)
     return {id(a): run for run, (_, a) in zip(ids, fired, strict=True)}
 
 
@@ -366,7 +367,9 @@ def first_answer(cursor: CursorWrapper, scope: str, key: str) -> Dispatched:
     cursor.execute("SELECT event_id FROM automations_runs_dedupekey WHERE scope = %s AND key = %s", [scope, key])
     row = cursor.fetchone()
     event = row[0] if row else None
-    cursor.execute("SELECT id FROM automations_runs_run WHERE event_id = %s AND replay_of_id IS NULL ORDER BY id", [event])
+    cursor.execute(
+        "SELECT id FROM automations_runs_run WHERE event_id = %s AND replay_of_id IS NULL ORDER BY id", [event]
+    )
     return Dispatched(event, [run[0] for run in cursor.fetchall()], duplicate=True)
 
 

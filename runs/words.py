@@ -8,7 +8,6 @@ from automations.html import between, pill
 from runs.models import Run, Step
 from runs.states import COLOUR
 
-
 _MORE = {"done": "success"}  # states that only screens colour
 
 

@@ -14,7 +14,6 @@ from tests.builders_secret import SECRET
 from webhooks.models import Endpoint
 
 
-
 def action(key: str, kind: str = "transform", **fields: Any) -> dict[str, Any]:
     """An action of a definition document; a transform without config computes its own key."""
     config = fields.pop("config", {"values": {"key": key}} if kind == "transform" else {})

@@ -1,4 +1,4 @@
-"""The door: `/hooks/` is answered ahead of Django's middleware, so a delivery costs no session, no CSRF, no template."""
+"""The door: `/hooks/` is answered ahead of Django's middleware: a delivery costs no session, no CSRF, no template."""
 
 from __future__ import annotations
 

@@ -34,10 +34,11 @@ def create(slug: str, *, by: Any, **values: Any) -> tuple[Endpoint, str]:
     require_manage(by, "add", Endpoint)
     if not isinstance(slug, str) or len(slug) > 100 or not SLUG.regex.search(slug):
         raise Invalid.at("slug", str(SLUG.message))
+    _check_names(values)
     endpoint = Endpoint(slug=slug)
     made = "" if values.get("secret") else _new_secret(values.get("scheme", endpoint.scheme))
     assign(endpoint, {**values, "secret": values.get("secret") or made or None})
-    _check(endpoint, values)
+    _check(endpoint)
     try:
         with transaction.atomic():
             keep(endpoint, by=by, reason="created")
@@ -53,10 +54,11 @@ def update(endpoint: Endpoint, *, by: Any, **values: Any) -> Endpoint:
     """Change these columns; a `secret` replaces the old one at once. Raises PermissionDenied, Invalid."""
     locked = _locked(endpoint)
     require_manage(by, "change", locked)
+    _check_names(values)
     if assign(locked, values):
         if "secret" in values:
             locked.previous_secret = locked.previous_valid_until = None
-        _check(locked, values)
+        _check(locked)
         keep(locked, by=by, reason=f"changed {', '.join(values)}")
         Epoch.advance()
     return locked
@@ -104,8 +106,14 @@ def _new_secret(scheme: Any) -> str:
     return signatures.new_secret(scheme) if scheme in signatures.SCHEMES else ""
 
 
-def _check(endpoint: Endpoint, values: Mapping[str, Any]) -> None:
-    errors = [(name, "This cannot be set.") for name in values if name not in CHANGEABLE]
+def _check_names(values: Mapping[str, Any]) -> None:
+    unknown = [(name, "This cannot be set.") for name in values if name not in CHANGEABLE]
+    if unknown:
+        raise Invalid("The endpoint is not right.", errors=unknown)
+
+
+def _check(endpoint: Endpoint) -> None:
+    errors: list[tuple[str, str]] = []
     if endpoint.scheme not in signatures.SCHEMES:
         errors.append(("scheme", f"Choose one of {', '.join(signatures.SCHEMES)}."))
     else:

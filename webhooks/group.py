@@ -102,7 +102,8 @@ def _store(group: list[Judged]) -> list[Answer]:
         live = [one for one in group if one.prepared]
         if any(one.epoch != _epoch(cursor) for one in group):
             raise Moved
-        stored = dict(zip(map(id, live), store(cursor, [one.prepared for one in live if one.prepared], now), strict=True))
+        dispatched = store(cursor, [one.prepared for one in live if one.prepared], now)
+        stored = dict(zip(map(id, live), dispatched, strict=True))
         for one in live:
             if stored[id(one)].duplicate:
                 one.verdict = Verdict.DUPLICATE

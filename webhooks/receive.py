@@ -31,6 +31,8 @@ log = logging.getLogger("automation.hooks")
 BODY_LIMIT = 1_000_000
 #: Bytes kept of the body of a delivery to an address that does not exist.
 STRANGER_LIMIT = 10_000
+#: Options of an endpoint that are the door's, not its scheme's.
+OWN_OPTIONS = frozenset({"max_bytes", "content_types"})
 MASKED = frozenset({"authorization", "cookie", "proxy-authorization", "x-gitlab-token"})
 #: Header names that prove a sender: kept on the receipt, of no use to a workflow.
 _PROOFS = ("signature", "hmac", "token")
@@ -153,7 +155,7 @@ def _verify(delivery: Delivery, endpoint: Endpoint | None) -> signatures.Verdict
         delivery.body,
         now=time.time() if endpoint is None else delivery.received_at.timestamp(),
         url=delivery.url,
-        options={k: v for k, v in (endpoint.options if endpoint else {}).items() if k not in ("max_bytes", "content_types")},
+        options={name: value for name, value in (endpoint.options if endpoint else {}).items() if name not in OWN_OPTIONS},
     )
 
 

@@ -1,7 +1,8 @@
 """`decision.table {hit: first|unique|collect, rows: [{when, then}], otherwise?}`: which rule applies, and what it says.
 
-The output is `then` of the row that matched (with `collect` the list of all that did), else `otherwise`, else null
-(with `collect` an empty list). What was looked at, and why it matched or did not, stands in the step's input and log.
+The output is `then` of the row that matched, else `otherwise`, else null; with `collect` it is the list of all that
+matched, else a list with `otherwise`, else an empty one. What was looked at, and why it matched or did not, stands in
+the step's input and log.
 """
 
 from collections.abc import Mapping
@@ -68,14 +69,15 @@ class DecisionTable(ActionKind):
             said = "matched" if row["matched"] else "did not match"
             call.log("info" if row["matched"] else "debug", f"Row {row['row']} {said}: {row['reason']}.")
         found = matching(rows)
-        if hit == "collect":
-            return [row["then"] for row in found] or call.input.get("otherwise", [])
-        if len(found) > 1:
+        if hit == "unique" and len(found) > 1:
             raise _ambiguous(found)
-        if found:
-            return found[0]["then"]
-        call.log("info", "No row matched: otherwise." if "otherwise" in call.input else "No row matched.")
-        return call.input.get("otherwise")
+        answers = [row["then"] for row in found]
+        if not found:
+            call.log("info", "No row matched: otherwise." if "otherwise" in call.input else "No row matched.")
+            answers = [call.input["otherwise"]] if "otherwise" in call.input else []
+        if hit == "collect":
+            return answers
+        return answers[0] if answers else None
 
     def sentence(self, config: Mapping[str, Any]) -> str:
         rows = config.get("rows")

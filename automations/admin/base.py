@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
@@ -21,6 +22,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
+from automations.admin.history import changes_of, values_of
 from automations.documents.references import naming
 from automations.engine.errors import AutomationError
 from automations.permissions import holds_any_role, listed_for, may_manage, visible_to
@@ -192,29 +194,30 @@ class ReadOnlyAdmin(ProductAdmin):
 class HistoryAdmin(SimpleHistoryAdmin, ProductAdmin):
     """History of changes, for those who may see the row itself.
 
-    A former state cannot be posted back from here: that would go round the one function that saves a definition.
+    simple_history's own pages fall back to the history table and so show any row to anybody, and they save what is
+    posted to a former state without asking for a right. Both addresses lead to pages of ours that only read.
     """
-
-    def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
-        return True
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        self.row(request, object_id)  # history outlives its row, and simple_history would show it to anybody
-        return super().history_view(request, object_id, extra_context)
+        row = self.row(request, object_id)
+        context = {"changes": changes_of(row)}
+        return self.page(request, "automations/history.html", row, f"History of {row}", context)
 
     def history_form_view(
         self, request: HttpRequest, object_id: str, version_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        self.row(request, object_id)
-        return super().history_form_view(request, object_id, version_id, extra_context)
+        row = self.row(request, object_id)
+        record = get_object_or_404(self.model.history, pk=version_id, **{self.opts.pk.name: row.pk})
+        context = {"record": record, "values": values_of(record)}
+        return self.page(request, "automations/record.html", row, f"{row}, as it was", context)
 
 
 class ManagedAdmin(ProductAdmin):
-    """Connections and endpoints: seen by whoever may name or manage them, managed by whoever made them or may manage all."""
+    """Connections and endpoints: seen by whoever may name or manage them, managed by their makers and by managers."""
 
     def visible(self, user: Any) -> QuerySet:
         return listed_for(user, self.model)

@@ -11,6 +11,7 @@ from automations import access, documents, html, releases
 from automations.admin import story
 from automations.admin.base import act
 from automations.admin.fields import EditorWidget
+from automations.admin.history import changes_of
 from automations.documents import references
 from automations.engine.errors import AutomationError, DefinitionError, Problem
 from automations.gate import Gate
@@ -169,6 +170,11 @@ class WorkflowPages:
 
     def overview_context(self, request: HttpRequest, workflow: Workflow) -> dict[str, Any]:
         return {}
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        context = {"changes": changes_of(workflow, ("triggers", "conditions", "actions", "scenarios"))}
+        return self.workflow_page(request, workflow, "history", "automations/workflow/history.html", context)
 
     def definition(self, request: HttpRequest, object_id: int) -> HttpResponse:
         workflow = self.row(request, object_id)

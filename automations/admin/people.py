@@ -11,6 +11,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
 from automations import html
 from automations.admin.base import ProductAdmin
@@ -18,14 +19,30 @@ from automations.permissions import may_manage
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
+HELP = {
+    "is_staff": "May sign in here without holding a role.",
+    "is_superuser": "May do everything, everywhere.",
+    "is_active": "Switch it off instead of deleting an account: what it did stays explained.",
+    "groups": "Teams; a team's roles are its members'.",
+}
 POWERS = ("is_superuser", "is_staff", "user_permissions")
 
 
 class AccountAdmin(ProductAdmin):
     """Accounts are the installation's: Django's model permissions decide, for all of them alike."""
 
+    filter_horizontal = ()
+
     def visible(self, user: Any) -> QuerySet:
         return self.model._default_manager.all()
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.many_to_many:
+            choices = field.widget.choices  # a searchable list, narrower than two boxes side by side
+            field.widget = UnfoldAdminSelect2MultipleWidget()
+            field.widget.choices = choices
+        return field
 
     def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
         return may_manage(user, verb, self.model) or (verb == "view" and may_manage(user, "change", self.model))
@@ -39,13 +56,24 @@ class PersonAdmin(StockUserAdmin, AccountAdmin):
     list_display = ("username", "full_name", "email", "state", "seen")
     list_filter = ()
     list_filter_submit = False
-    filter_horizontal = ("groups", "user_permissions")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
+        ("Access", {"fields": ("is_active", "groups", "is_superuser")}),
+        ("Rights on the whole installation", {"fields": ("is_staff", "user_permissions"), "classes": ("collapse",)}),
+    )
     empty = ("No people", "")
 
     def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
         if isinstance(row, User) and row.is_superuser and verb != "view" and not user.is_superuser:
             return False
         return super().allowed(user, verb, row)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name in HELP:
+            field.help_text = HELP[db_field.name]
+        return field
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if request.user.is_superuser else (*POWERS, "groups")
@@ -68,6 +96,7 @@ class PersonAdmin(StockUserAdmin, AccountAdmin):
 @admin.register(Group)
 class TeamAdmin(StockGroupAdmin, AccountAdmin):
     list_display = ("name", "members")
+    filter_horizontal = ()
     empty = ("No groups yet", "A group is a team: give it roles on workflows, and people get them by joining.")
     empty_icon = "group"
 

@@ -1,4 +1,4 @@
-"""The queue, to look at only. A schedule of django-q2 names any function of the process: it cannot be made here at all."""
+"""The queue, to look at only. A schedule of django-q2 may name any function of the process: here none can be made."""
 
 from typing import Any
 

@@ -19,6 +19,7 @@ from automations.api.renderers import DEFINITION_RENDERERS
 from automations.api.workflows import SavedSerializer
 from automations.documents import references
 from automations.documents.schema import definition_schema
+from automations.engine.errors import Problem
 from automations.engine.operators import OPERATORS
 from automations.kinds import ActionKind, TriggerKind, actions, triggers
 
@@ -134,7 +135,7 @@ class Check(Api):
         """What stands in the way of a release, as far as the definition goes."""
         document = documents.document_of(self.workflow(id))
         found = [*plans.problems(document), *references.problems(document)]
-        return Response([{"rule": problem.severity, **problem.as_dict(), "severity": "error"} for problem in found])
+        return Response([_finding(problem) for problem in found])
 
 
 class DefinitionSchema(Api):
@@ -157,6 +158,11 @@ class Kinds(Api):
             ],
         }
         return Response(data)
+
+
+def _finding(problem: Problem) -> dict[str, Any]:
+    severity = "warning" if problem.severity == "warning" else "error"  # what is incomplete blocks a release too
+    return {"rule": problem.severity, **problem.as_dict(), "severity": severity}
 
 
 def _kind(kind: TriggerKind | ActionKind) -> dict[str, Any]:

@@ -118,7 +118,8 @@ def _problems(document: Any, target: Workflow, lines: Mapping[Path, int] | None)
 
 
 def _refuse(problems: Iterable[Problem], incomplete: bool) -> None:
-    refused = [problem for problem in problems if problem.severity == "wrong" or not incomplete]
+    allowed = ("warning", "incomplete") if incomplete else ("warning",)
+    refused = [problem for problem in problems if problem.severity not in allowed]
     if refused:
         raise DefinitionError(refused)
 

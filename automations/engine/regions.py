@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from automations.engine import times
@@ -105,17 +106,19 @@ def samples(asked: Sequence[Leaf]) -> list[tuple[Any, bool]]:
     numbers = _numbers([value for value in constants if is_number(value)])
     texts = [value for value in constants if isinstance(value, str)]
     names = {leaf.operator.name for leaf in asked}
-    sized = "is_empty" in names
+    sized, flags = "is_empty" in names, bool(names & {"is_true", "is_false"}) or any(map(_is_flag, constants))
     usual: list[Any] = [*numbers, *texts]
     usual += [value for value in constants if value is None or isinstance(value, (list, tuple, Mapping))]
-    if texts or sized or not (numbers or names & {"is_true", "is_false"} or any(isinstance(c, bool) for c in constants)):
-        usual.append(OTHER_TEXT)
-    if names & {"is_true", "is_false"} or any(isinstance(value, bool) for value in constants):
-        usual += [True, False]
+    usual += [OTHER_TEXT] if texts or sized or not (numbers or flags) else []
+    usual += [True, False] if flags else []
     usual += ["", [], OTHER_LIST] if sized else []
     usual += [Absent] if names & {"exists", "missing"} else []
     others = [0, True, False, OTHER_TEXT, "", [], OTHER_LIST, {}, OTHER_OBJECT, None, Absent]
     return [(value, True) for value in usual] + [(value, False) for value in others]
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
 
 
 def _constants(asked: Iterable[Leaf]) -> Iterator[Any]:
@@ -139,7 +142,7 @@ def _numbers(thresholds: list[Any]) -> list[Any]:
         return []
     found: list[Any] = []
     ordered = sorted(thresholds)
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         found += [low, *_between(low, high)]
     return [math.floor(ordered[0]) - 1, *found, ordered[-1], math.ceil(ordered[-1]) + 1]
 
@@ -289,9 +292,8 @@ def _ties(path: Path, other: Path) -> bool:
         if own == its:
             continue
         lists = isinstance(own, int), isinstance(its, int)
-        if lists[0] != lists[1] or (all(lists) and depth == len(path) - 1):
-            return True  # a list's first element cannot be absent beside its second
-        return False
+        # A list is no object, and its first element cannot be absent beside its second.
+        return lists[0] != lists[1] or (all(lists) and depth == len(path) - 1)
     return len(path) < len(other)
 
 

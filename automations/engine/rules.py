@@ -77,9 +77,7 @@ def rules_template(
     return Template(config, tuple(sites), (*plain.problems, *otherwise.problems), fill)
 
 
-def decide(
-    rules: Sequence[Rule], hit: str, variables: Mapping[str, Any], opens: list[str]
-) -> list[dict[str, Any]]:
+def decide(rules: Sequence[Rule], hit: str, variables: Mapping[str, Any], opens: list[str]) -> list[dict[str, Any]]:
     """The rows that were looked at, in order. Raises Undecided where an unknown could have changed the answer."""
     looked_at: list[dict[str, Any]] = []
     unknown: Undecided | None = None

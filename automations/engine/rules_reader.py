@@ -34,7 +34,7 @@ class RulesReader:
         """The config as a template with its rows compiled; `key` is the action it belongs to."""
         for name in (place.setting, "hit"):
             if is_template(config.get(name)):
-                self.findings.wrong((*path, name), f"“{name}” is computed, but it must be written out.", "Write it out.")
+                self.findings.wrong((*path, name), f"“{name}” cannot be computed.", "Write it out.")
         written = config.get(place.setting)
         rows = written if isinstance(written, list) else []
         here = (*path, place.setting)

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field, inline_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -140,7 +141,10 @@ class Events(ListApi):
     def post(self, request: Request) -> Response:
         """Accept events: CloudEvents 1.0 (structured, binary or batch), or `{type, payload, dedupe_key}`."""
         body = request.data if isinstance(request.data, bytes) else b""
-        answers = cloudevents.accept(request.content_type or "", request.headers, body, by=request.user)
+        try:
+            answers = cloudevents.accept(request.content_type or "", request.headers, body, by=request.user)
+        except cloudevents.NotUnderstood as error:
+            raise UnsupportedMediaType(request.content_type, error.message) from None
         told = [{"event": one.event_id, "runs": one.runs, "duplicate": one.duplicate} for one in answers]
         batch = cloudevents.is_batch(request.content_type or "")
         return Response({"events": told} if batch else told[0], status=202)

@@ -22,7 +22,9 @@ from runs.executor.record import Entry, LogRow, StepRow
 from runs.states import RunStatus, StepStatus
 
 UNKNOWN = StepError(
-    "unknown_outcome", "The worker ended while this step was performed: it may or may not have happened.", retryable=False
+    "unknown_outcome",
+    "The worker ended while this step was performed: it may or may not have happened.",
+    retryable=False,
 )
 
 
@@ -31,7 +33,8 @@ def begin(hand: Hand, now: datetime) -> Entry:
     entry = Entry(hand)
     if not hand.state.steps:
         waited = (now - hand.state.created_at).total_seconds() * 1000
-        entry.log.append(LogRow(now, "info", "", f"Started by trigger {hand.run.trigger} after {waited:.0f} ms in the queue."))
+        message = f"Started by trigger {hand.run.trigger} after {waited:.0f} ms in the queue."
+        entry.log.append(LogRow(now, "info", "", message))
     for key, step in hand.state.steps.items():
         if step.status == "unknown" and step.error is None:
             _record_failure(hand, entry, hand.plan.by_key[key], UNKNOWN, now, status=StepStatus.UNKNOWN)
@@ -107,6 +110,11 @@ def learn(hand: Hand, entry: Entry, outcome: Outcome, now: datetime, *, chance: 
         entry.log.append(LogRow(now, level, outcome.key, message))
     if outcome.error is None:
         _succeed(hand, entry, action, step, outcome, now)
+        return
+    if outcome.error.type == "undecidable" and action.on_unknown == "skip":
+        reason = outcome.error.message.rstrip(".")
+        _settle(hand, entry, action.key, StepStatus.SKIPPED, now, reason)
+        entry.log.append(LogRow(now, "info", action.key, f"Skipped: {reason}"))
         return
     later = next_attempt(action.retry, step.attempt + 1, outcome.error, now=now, chance=chance)
     if later is None:

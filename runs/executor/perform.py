@@ -17,6 +17,7 @@ import jsonschema_rs
 from automations.engine.cel import ExpressionError, MissingValue
 from automations.engine.errors import StepError
 from automations.engine.parts import ActionPlan
+from automations.engine.rules import Undecided
 from automations.engine.scope import render
 from automations.kinds import ActionKind, Call, Effects, actions
 from runs.executor.hand import Hand
@@ -50,22 +51,30 @@ def rendered_input(hand: Hand, key: str, ready_at: datetime) -> Any:
     action = hand.plan.by_key[key]
     try:
         value = render(hand.plan, hand.state, key, ready_at).value
-    except MissingValue as error:
-        raise StepError(
-            "undecidable", f"{error.path} is missing.", retryable=False, cause=str(error), context={"path": error.path}
-        ) from error
     except ExpressionError as error:
-        raise StepError("expression", error.message, retryable=False, cause=str(error)) from error
+        raise unrendered(error) from error
     check_input(action, value)
     storable(value)
     hand.inputs[key] = value
     return value
 
 
+def unrendered(error: ExpressionError) -> StepError:
+    """Why a config could not be filled in: undecidable (a missing value, a row that cannot be judged), or expression."""
+    if isinstance(error, MissingValue):
+        context = {"path": error.path}
+        return StepError("undecidable", f"{error.path} is missing.", retryable=False, cause=str(error), context=context)
+    if isinstance(error, Undecided):
+        context = {"path": error.path, "open": error.open}
+        return StepError("undecidable", f"{error.message}.", retryable=False, context=context)
+    return StepError("expression", error.message, retryable=False, cause=str(error))
+
+
 def check_input(action: ActionPlan, value: Any) -> None:
     """Raise StepError (invalid_config) when the rendered config does not fit the kind's schema."""
     kind = actions[action.kind]
-    for error in _validator(kind.name, json.dumps(dict(kind.schema))).iter_errors(value):
+    schema = kind.input_schema or kind.schema
+    for error in _validator(kind.name, json.dumps(dict(schema))).iter_errors(value):
         path = ".".join(str(part) for part in error.instance_path)
         raise StepError(
             "invalid_config",
@@ -146,7 +155,8 @@ def storable(value: Any) -> str:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())
     except (ValueError, TypeError, RecursionError) as error:
-        raise StepError("unstorable", "The result cannot be stored as JSON.", retryable=False, cause=str(error)) from error
+        message = "The result cannot be stored as JSON."
+        raise StepError("unstorable", message, retryable=False, cause=str(error)) from error
     if "\\u0000" in text and _NUL.search(text):
         raise StepError("unstorable", "The result holds a NUL character.", retryable=False)
     if size > OUTPUT_LIMIT:

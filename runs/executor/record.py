@@ -20,7 +20,7 @@ from runs import agenda, batches
 from runs.agenda import Letting
 from runs.database import Clock, critical, execute_many, for_update, insert, marks, stamp
 from runs.executor.hand import Hand
-from runs.states import DeadLetterState, RunStatus, StepStatus
+from runs.states import DeadLetterState, StepStatus
 
 
 @dataclass(slots=True)
@@ -107,17 +107,17 @@ def fence(cursor: CursorWrapper, owner: int, ids: Sequence[int]) -> dict[int, in
     unique = sorted(set(ids))
     if not unique:
         return {}
-    cursor.execute(
-        f"SELECT id, signals FROM {agenda.TABLE} WHERE owner = %s AND id IN ({marks(unique)}) ORDER BY id{for_update()}",
-        [owner, *unique],
-    )
+    cursor.execute(f"{_OWNED.format(marks(unique))} ORDER BY id{for_update()}", [owner, *unique])
     return dict(cursor.fetchall())
+
+
+_OWNED = f"SELECT id, signals FROM {agenda.TABLE} WHERE owner = %s AND id IN ({{}})"
 
 
 def owned(owner: int, ids: Sequence[int]) -> dict[int, int]:
     """Like `fence`, without locks: row id → signals of the rows this worker still owns."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT id, signals FROM {agenda.TABLE} WHERE owner = %s AND id IN ({marks(ids)})", [owner, *ids])
+        cursor.execute(_OWNED.format(marks(ids)), [owner, *ids])
         return dict(cursor.fetchall())
 
 
@@ -182,7 +182,10 @@ def _log(cursor: CursorWrapper, entries: Sequence[Entry]) -> None:
 
 def _dead_letters(cursor: CursorWrapper, entries: Sequence[Entry]) -> None:
     """Open one for each step that gave up; settle those whose step has got through after a replay."""
-    columns = "run_id step index workflow_id state fingerprint subject_type subject_key opened_at replays cause fixed_in note error"
+    columns = (
+        "run_id step index workflow_id state fingerprint subject_type subject_key opened_at replays cause fixed_in "
+        "note error"
+    )
     rows = [
         (
             entry.hand.run.id,
@@ -245,5 +248,3 @@ def _clear_strikes(cursor: CursorWrapper, entries: Sequence[Entry]) -> None:
     ids = [entry.hand.id for entry in entries if entry.hand.struck and not entry.letting]
     if ids:
         cursor.execute(f"UPDATE {agenda.TABLE} SET strikes = 0, alone = 0 WHERE id IN ({marks(ids)})", ids)
-
-

@@ -44,7 +44,7 @@ class Group:
     def __init__(self, workers: int) -> None:
         read, self._write = os.pipe()
         os.set_inheritable(read, True)
-        self.process = subprocess.Popen(  # noqa: S603  our own command
+        self.process = subprocess.Popen(
             [sys.executable, str(Path(sys.argv[0]).resolve()), "qcluster"],
             env={**os.environ, PIPE: str(read), "WORKERS": str(workers)},
             pass_fds=[read],
@@ -93,7 +93,7 @@ def local_workers() -> Iterator[tuple[int, int, float]]:
 
 
 class Supervisor:
-    """Keeps one group going: at least two drains (watch and stand-by) and one worker to spare for canary and helpers."""
+    """Keeps one group going: two drains at least (watch and stand-by), one worker to spare for canary and helpers."""
 
     def __init__(self, *, drains: int = 2) -> None:
         self.drains = max(2, drains)

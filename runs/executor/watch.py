@@ -34,8 +34,8 @@ class Watch:
         self._on_change = on_change
         self._leaving = threading.Event()
         self._descriptor = -1
-        self._thread = threading.Thread(target=self._session if is_postgres() else self._file, daemon=True, name="watch")
-        self._thread.start()
+        wait = self._session if is_postgres() else self._file
+        threading.Thread(target=wait, daemon=True, name="watch").start()
 
     def leave(self) -> None:
         """Give the watch up, or stop waiting for it."""
@@ -95,7 +95,7 @@ def direct_connection() -> BaseDatabaseWrapper:
         return connections.create_connection(DEFAULT_DB_ALIAS)
     direct = environ.Env.db_url_config(settings.DATABASE_DIRECT_URL)
     wrapper = connections.create_connection(DEFAULT_DB_ALIAS)
-    wrapper.settings_dict = {**wrapper.settings_dict, **{k: direct[k] for k in ("NAME", "USER", "PASSWORD", "HOST", "PORT")}}
+    wrapper.settings_dict |= {name: direct[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")}
     return wrapper
 
 

@@ -12,6 +12,7 @@ import os
 import resource
 import socket
 import time
+from collections import Counter
 from pathlib import Path
 
 from django.db import connection, transaction
@@ -45,14 +46,22 @@ class Incarnation:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.write(self._lock, str(os.getpid()).encode())
         self.beaten = time.monotonic()
+        self.counts: Counter[str] = Counter()
 
     def beat(self, hands: int) -> bool:
         """Write a beat. False: somebody has buried this worker, so it owns nothing and must end."""
         moved = Worker.objects.filter(pk=self.id, buried_at=None).update(
-            beat=int(time.time() * 1000), hands=hands, memory=memory()
+            beat=int(time.time() * 1000), hands=hands, memory=memory(), counts=dict(self.counts)
         )
         self.beaten = time.monotonic()
         return bool(moved)
+
+    def count(self, finished: str | None, errors: int) -> None:
+        """Note for /metrics how a run has finished, and steps that gave up. Written with the next beat."""
+        if finished:
+            self.counts[finished] += 1
+        if errors:
+            self.counts["errors"] += errors
 
     @property
     def stale(self) -> bool:
@@ -69,7 +78,7 @@ class Incarnation:
             with connection.cursor() as cursor:
                 now = Clock().read(cursor)
                 agenda.free(cursor, self.id, now, struck=False)
-            Worker.objects.filter(pk=self.id, buried_at=None).update(stopped_at=now, hands=0)
+            Worker.objects.filter(pk=self.id, buried_at=None).update(stopped_at=now, hands=0, counts=dict(self.counts))
         self.close()
 
     def close(self) -> None:
@@ -134,17 +143,16 @@ def bury(worker: int, beat: int | None = None) -> int | None:
 
     `beat` repeats the observer's condition: a worker that has moved since is not buried.
     """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            now = Clock().read(cursor)
-            cursor.execute(
-                f"UPDATE {Worker._meta.db_table} SET buried_at = %s WHERE id = %s AND buried_at IS NULL "
-                "AND stopped_at IS NULL" + (" AND beat = %s" if beat is not None else ""),
-                [stamp(now), worker, *([beat] if beat is not None else [])],
-            )
-            if not cursor.rowcount:
-                return None
-            freed = agenda.free(cursor, worker, now, struck=True)
+    with transaction.atomic(), connection.cursor() as cursor:
+        now = Clock().read(cursor)
+        cursor.execute(
+            f"UPDATE {Worker._meta.db_table} SET buried_at = %s WHERE id = %s AND buried_at IS NULL "
+            "AND stopped_at IS NULL" + (" AND beat = %s" if beat is not None else ""),
+            [stamp(now), worker, *([beat] if beat is not None else [])],
+        )
+        if not cursor.rowcount:
+            return None
+        freed = agenda.free(cursor, worker, now, struck=True)
     lock_path(worker).unlink(missing_ok=True)
     return freed
 
@@ -153,8 +161,9 @@ def bury_the_dead(observer: Observer, ids: list[int]) -> int:
     """Bury each; returns how many rows are ready again."""
     freed = 0
     for pk in ids:
-        host, beat = observer.peers.pop(pk)
-        freed += bury(pk, None if host == HOST else beat) or 0
+        known = observer.peers.pop(pk, None)
+        if known:  # else another look of this worker's has buried it meanwhile
+            freed += bury(pk, None if known[0] == HOST else known[1]) or 0
     return freed
 
 

@@ -236,6 +236,7 @@ class Migration(migrations.Migration):
                 ('beat', models.BigIntegerField(default=0)),
                 ('hands', models.PositiveIntegerField(default=0)),
                 ('memory', models.BigIntegerField(default=0)),
+                ('counts', automations.fields.JSONTextField(default=dict)),
                 ('started_at', models.DateTimeField(auto_now_add=True)),
                 ('stopped_at', models.DateTimeField(null=True)),
                 ('buried_at', models.DateTimeField(null=True)),

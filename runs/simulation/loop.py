@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from automations.engine.cel import ExpressionError, MissingValue
+from automations.engine.cel import ExpressionError
 from automations.engine.decide import decide
 from automations.engine.errors import StepError, error_object
 from automations.engine.parts import ActionPlan, Plan
@@ -17,7 +17,7 @@ from automations.engine.scope import render, variables
 from automations.engine.state import Decision, Finish, Ready, RunState, Skip, StepState
 from automations.engine.templates import Rendered, to_json
 from automations.kinds import Call, actions
-from runs.executor.perform import as_step_error, check_input, storable
+from runs.executor.perform import as_step_error, check_input, storable, unrendered
 from runs.executor.record import LogRow, StepRow
 from runs.keys import idempotency_key
 from runs.simulation.gateway import Gateway
@@ -122,10 +122,11 @@ class _Course:
         try:
             rendered = self.render(action, ready.ready_at)
         except StepError as error:
-            if error.type == "undecidable" and action.on_unknown == "skip":
-                self.skip(Skip(action.key, error.message))
+            reason = error.message.rstrip(".")
+            if error.type == "undecidable" and action.on_unknown == "skip" and not error.context.get("open"):
+                self.skip(Skip(action.key, reason))
             else:
-                self.block(action.key, error.message.rstrip("."), error)
+                self.block(action.key, reason, error)
             return
         permission = self.permits.of(action, rendered.value)
         if permission.missing:
@@ -142,11 +143,8 @@ class _Course:
             raise StepError("incomplete", lacking, retryable=False)
         try:
             rendered = render(self.plan, self.state, action.key, ready_at)
-        except MissingValue as error:
-            context = {"path": error.path}
-            raise StepError("undecidable", f"{error.path} is missing", retryable=False, context=context) from error
         except ExpressionError as error:
-            raise StepError("expression", error.message, retryable=False, cause=str(error)) from error
+            raise unrendered(error) from error
         if not rendered.opens:  # a marker is text, whatever its place asks for
             check_input(action, rendered.value)
         storable(rendered.value)

@@ -102,8 +102,8 @@ def finish(run: Run, simulation: Simulation, now: datetime) -> Run:
             finished_at=row.finished_at,
             not_reached=row.not_reached,
             reason=row.reason,
-            values=row.values or None,
-            error=row.error,
+            values=_plain(row.values or None),
+            error=_plain(row.error),
             input=None if row.input is None else json.loads(row.input),
             output=None if row.output is None else json.loads(row.output),
         )
@@ -114,7 +114,7 @@ def finish(run: Run, simulation: Simulation, now: datetime) -> Run:
         for row in simulation.log
     )
     run.status, run.cancel_reason = simulation.finish.status, ""
-    run.warnings, run.error, run.finished_at = simulation.finish.warnings, simulation.error, now
+    run.warnings, run.error, run.finished_at = simulation.finish.warnings, _plain(simulation.error), now
     run.save(update_fields=["status", "cancel_reason", "warnings", "error", "finished_at"])
     return run
 

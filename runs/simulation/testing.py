@@ -219,8 +219,8 @@ def _trigger(asked: Asked) -> dict[str, Any]:
 
 def _problems(version: Version, plan: Plan, outputs: Mapping[str, Any] | None) -> Iterable[Problem]:
     document = version.document
-    yield from problems(document)
-    yield from references.problems(document)
+    found = (*problems(document), *references.problems(document))
+    yield from (problem for problem in found if problem.severity != "warning")  # those block nothing
     for key, value in (outputs or {}).items():
         if key not in plan.by_key:
             yield Problem(show(["outputs", key]), f"There is no step {key}.")

@@ -182,7 +182,9 @@ def test_work_killed_leaves_no_orphan_and_the_next_work_performs_the_event(
     work.wait()
     web = installation.processes[0].pid
     installation.until(
-        lambda: {p for p in installation.ours() if os.getpgid(p) != web} == set(), f"no orphan of {before} to remain", 15
+        lambda: {p for p in installation.ours() if os.getpgid(p) != web} == set(),
+        f"no orphan of {before} to remain",
+        15,
     )
     body, headers = delivery(1)
     assert installation.request("POST", "/hooks/shop", body, headers=headers)[0] == 202

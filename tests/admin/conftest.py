@@ -100,7 +100,9 @@ def make_run(workflow: Workflow, number: int = 7, status: str = "failed", mode: 
         finished_at=now + timedelta(seconds=2), input={"to": "ops@example.com"}, error=ERROR,
         reason="event.order.total = 250, needed > 100", values={"event.order.total": 250},
     )  # fmt: skip
-    LogEntry.objects.create(run=run, at=now, level="error", step="announce", message="<b>It failed</b>", data={"a": HOSTILE})
+    LogEntry.objects.create(
+        run=run, at=now, level="error", step="announce", message="<b>It failed</b>", data={"a": HOSTILE}
+    )
     return run
 
 

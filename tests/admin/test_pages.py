@@ -37,7 +37,9 @@ def full(world: World, root: User) -> World:
     """Something of everything."""
     shop = Endpoint.objects.create(slug="shop", scheme="standard", secret="whsec_" + "YWJj" * 8)
     for verdict in ("accepted", "bad_signature"):
-        Receipt.objects.create(endpoint=shop, slug="shop", verdict=verdict, body=HOSTILE.encode() + b"\xff\x00", size=30)
+        Receipt.objects.create(
+            endpoint=shop, slug="shop", verdict=verdict, body=HOSTILE.encode() + b"\xff\x00", size=30
+        )
     Connection.objects.create(slug="crm", base_urls=["https://crm.example.com"], auth={"type": "bearer", "token": "t"})
     Worker.objects.create(host="ops-1", pid=1)
     batch = Batch.objects.create(reason=HOSTILE, by=root)
@@ -106,7 +108,13 @@ def test_every_page_about_one_thing_renders_and_escapes(browse: Browse, root: Us
     rows = [full.run, full.event, full.evaluation, full.letter, Batch.objects.get(), Worker.objects.get()]
     rows += [Endpoint.objects.get(), *Receipt.objects.all(), Connection.objects.get(), root]
     addresses += [page(f"{row._meta.app_label}_{row._meta.model_name}_change", row.pk) for row in rows]
-    for name in ("automations_connection", "automations_webhooks_endpoint", "knox_authtoken", "auth_user", "auth_group"):
+    for name in (
+        "automations_connection",
+        "automations_webhooks_endpoint",
+        "knox_authtoken",
+        "auth_user",
+        "auth_group",
+    ):
         addresses.append(page(f"{name}_add"))
     for address in addresses:
         answer = client.get(address)
@@ -116,7 +124,13 @@ def test_every_page_about_one_thing_renders_and_escapes(browse: Browse, root: Us
 
 def test_the_run_page_explains_decision_error_and_what_to_do(browse: Browse, root: User, world: World) -> None:
     text = browse(root).get(page("automations_runs_run_change", world.run.pk)).content.decode()
-    for words in ("event.order.total = 250, needed &gt; 100", "The receiver answered 500.", "3 of 3", "gave up", "Failed"):
+    for words in (
+        "event.order.total = 250, needed &gt; 100",
+        "The receiver answered 500.",
+        "3 of 3",
+        "gave up",
+        "Failed",
+    ):
         assert words in text
 
 
@@ -182,5 +196,3 @@ def test_the_home_page_shows_what_needs_somebody(browse: Browse, ana: User, worl
 
 def test_home_tells_a_newcomer_how_to_begin(browse: Browse, root: User) -> None:
     assert "Begin with a workflow" in browse(root).get(page("index")).content.decode()
-
-

@@ -201,7 +201,9 @@ def test_one_sees_and_deletes_ones_own_tokens_only(browse: Browse, ana: User, wo
 def test_a_connection_is_seen_by_those_who_may_name_it_and_its_credential_by_nobody(
     browse: Browse, ben: User, holding: Holding, root: User
 ) -> None:
-    crm = Connection.objects.create(slug="crm", base_urls=["https://crm.example.com"], auth={"type": "bearer", "token": "s3cr3t"})
+    crm = Connection.objects.create(
+        slug="crm", base_urls=["https://crm.example.com"], auth={"type": "bearer", "token": "s3cr3t"}
+    )
     client = browse(holding(ben, "builder"))
     assert client.get(page("automations_connection_change", crm.pk)).status_code == 404
     assert client.get(page("automations_connection_history", crm.pk)).status_code == 404

@@ -18,6 +18,7 @@ LARGE = {"type": "order.paid", "id": "e1", "order": {"id": 7, "total": 250}}
 W = "/api/v1/workflows/order-routing"
 VIEWERS = ("viewer", "builder", "operator", "approver", "releaser", "owner", "superuser")
 
+GRANTS = [{"user": role, "role": role} for role in ("viewer", "builder", "operator", "approver", "releaser")]
 #: method, address, body, who may. The rest of those who may view get 403, a stranger 404, nobody 401.
 TABLE: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("get", W, None, VIEWERS),
@@ -38,15 +39,23 @@ TABLE: list[tuple[str, str, Any, tuple[str, ...]]] = [
     ("post", f"{W}/rollback", {"version": 1}, ("operator", "releaser", "owner", "superuser")),
     ("post", f"{W}/mode", {"mode": "simulate"}, ("builder", "operator", "releaser", "owner", "superuser")),
     ("post", f"{W}/runs", {"payload": {}}, ("operator", "owner", "superuser")),
-    ("put", f"{W}/access", [], ("owner", "superuser")),
+    ("put", f"{W}/access", GRANTS, ("owner", "superuser")),
     ("delete", W, None, ("owner", "superuser")),
 ]
 
 
-@pytest.mark.parametrize(("method", "url", "body", "allowed"), TABLE, ids=[f"{m} {u[len(W):] or '/'}" for m, u, _, _ in TABLE])
-def test_roles_and_addresses(as_: As, cast: dict[str, User | None], method: str, url: str, body: Any, allowed: tuple) -> None:
+@pytest.mark.parametrize(
+    ("method", "url", "body", "allowed"), TABLE, ids=[f"{m} {u[len(W) :] or '/'}" for m, u, _, _ in TABLE]
+)
+def test_roles_and_addresses(
+    as_: As, cast: dict[str, User | None], method: str, url: str, body: Any, allowed: tuple
+) -> None:
     for role, user in cast.items():
-        answer = getattr(as_(user), method)(url, body, format="json") if body is not None else getattr(as_(user), method)(url)
+        answer = (
+            getattr(as_(user), method)(url, body, format="json")
+            if body is not None
+            else getattr(as_(user), method)(url)
+        )
         if role == "nobody":
             assert answer.status_code == 401
         elif role == "stranger":
@@ -122,7 +131,9 @@ def test_a_live_run_shows_payloads_to_those_who_hold_the_right(as_: As, cast: di
 
 
 @pytest.mark.parametrize("path", ["cancel", "replay"])
-def test_a_run_is_moved_by_operators_and_owners_only(as_: As, cast: dict[str, User | None], run: Run, path: str) -> None:
+def test_a_run_is_moved_by_operators_and_owners_only(
+    as_: As, cast: dict[str, User | None], run: Run, path: str
+) -> None:
     for role, user in cast.items():
         answer = as_(user).post(f"/api/v1/runs/{run.pk}/{path}", {}, format="json")
         expected = {"nobody": {401}, "stranger": {404}}.get(role, {200, 202, 409})

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from automations import documents, releases
+from automations import releases
 from automations.models import Workflow
 from runs.models import Event, Run
 from runs.scenarios import run_all
 from tests.api.conftest import As, paths
-from tests.automations.definitions import orders
 
 pytestmark = pytest.mark.django_db
 
@@ -156,7 +155,9 @@ def test_a_cloudevent_comes_structured_in_binary_mode_and_in_batches(as_: As, ro
     structured = json.dumps(CLOUD | {"data": LARGE})
     one = client.post(f"{API}/events", structured, content_type="application/cloudevents+json; charset=utf-8").json()
     headers = {f"HTTP_CE_{name.upper()}": value for name, value in CLOUD.items()} | {"HTTP_CE_ID": "e2"}
-    two = client.post(f"{API}/events", json.dumps(LARGE | {"id": "e2"}), content_type="application/json", **headers).json()
+    two = client.post(
+        f"{API}/events", json.dumps(LARGE | {"id": "e2"}), content_type="application/json", **headers
+    ).json()
     batch = json.dumps([CLOUD | {"id": "e3", "data": LARGE | {"id": "e3"}}, CLOUD | {"data": LARGE}])
     both = client.post(f"{API}/events", batch, content_type="application/cloudevents-batch+json").json()["events"]
     assert [row["duplicate"] for row in (one, two, *both)] == [False, False, False, True]
@@ -213,14 +214,14 @@ def test_evaluations_say_why_a_trigger_fired_or_not(as_: As, root: User, release
     assert [(row["trigger"], row["result"]) for row in listed] == [("paid", "not_matched"), ("paid", "fired")]
     assert listed[0]["values"] == {"event.type": "other"}
     assert [row["id"] for row in client.get(f"{API}/evaluations?result=fired").json()["results"]] == [listed[1]["id"]]
-    assert len(client.get(f"{API}/events?workflow={released.pk}").json()["results"]) == 2
+    assert len(client.get(f"{API}/events?workflow={released.pk}&source=api").json()["results"]) == 2
 
 
-def test_a_stranger_sees_no_event_of_a_workflow_that_is_not_theirs(as_: As, root: User, released: Workflow, carl: User) -> None:
+def test_a_stranger_sees_no_event_of_a_workflow_that_is_not_theirs(
+    as_: As, root: User, released: Workflow, carl: User
+) -> None:
     event = as_(root).post(f"{API}/events", {"type": "order.paid", "payload": LARGE}, format="json").json()["event"]
     assert as_(carl).get(f"{API}/events").json()["results"] == []
     assert as_(carl).get(f"{API}/evaluations").json()["results"] == []
     assert as_(carl).get(f"{API}/events/{event}").status_code == 404
     assert as_(carl).post(f"{API}/events", {"type": "a"}, format="json").status_code == 403
-
-

@@ -19,7 +19,9 @@ from webhooks import signatures
 def requests(count: int, start: int, port: int) -> list[bytes]:
     made = []
     for number in range(start, start + count):
-        body = json.dumps({"id": number, "type": "order.paid", "order": {"id": number, "total": 250, "country": "DE"}}).encode()
+        body = json.dumps(
+            {"id": number, "type": "order.paid", "order": {"id": number, "total": 250, "country": "DE"}}
+        ).encode()
         headers = signatures.sign("github", SECRET, body, now=time.time(), message_id=f"d-{number}")
         lines = [f"{name}: {value}" for name, value in headers.items()]
         head = f"POST /hooks/shop HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
@@ -62,5 +64,11 @@ async def run(port: int, count: int, connections: int, rate: float, start: int) 
 
 
 if __name__ == "__main__":
-    port, count, connections, rate, start = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])
+    port, count, connections, rate, start = (
+        int(sys.argv[1]),
+        int(sys.argv[2]),
+        int(sys.argv[3]),
+        float(sys.argv[4]),
+        int(sys.argv[5]),
+    )
     print(json.dumps(asyncio.run(run(port, count, connections, rate, start))))

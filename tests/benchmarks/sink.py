@@ -6,12 +6,11 @@ Run as `python -m tests.benchmarks.sink PORT DELAY`.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 
 from aiohttp import web
-
-import asyncio
 
 
 def application(delay: float) -> web.Application:
@@ -38,7 +37,14 @@ def application(delay: float) -> web.Application:
         return web.json_response({})
 
     app = web.Application()
-    app.add_routes([web.get("/count", count), web.get("/times", times), web.post("/reset", reset), web.route("*", "/{path:.*}", note)])
+    app.add_routes(
+        [
+            web.get("/count", count),
+            web.get("/times", times),
+            web.post("/reset", reset),
+            web.route("*", "/{path:.*}", note),
+        ]
+    )
     return app
 
 

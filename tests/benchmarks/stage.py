@@ -49,7 +49,10 @@ class Stage:
         self._next += count
         return subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.sender", *map(str, arguments)],
-            stdout=subprocess.PIPE, text=True, env={**self.installation.environment, "DJANGO_SETTINGS_MODULE": "config.settings"}, cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**self.installation.environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
+            cwd=ROOT,
         )
 
     def send(self, count: int, connections: int = 32, rate: float = 0) -> dict[str, Any]:
@@ -68,7 +71,10 @@ def stage(database: str, *, delay: float = 0.0, work: bool = True) -> Iterator[S
     port = free_port()
     sink = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.sink", str(port), str(delay)], cwd=ROOT)
     try:
-        with tempfile.TemporaryDirectory() as folder, Installation(Path(folder), database, SPECIMEN_STOPS="") as installation:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Installation(Path(folder), database, SPECIMEN_STOPS="") as installation,
+        ):
             installation.manage("shell", "-c", W3.format(url=f"http://127.0.0.1:{port}"))
             installation.serve()
             if work:
@@ -80,7 +86,7 @@ def stage(database: str, *, delay: float = 0.0, work: bool = True) -> Iterator[S
 
 
 def percentiles(values: list[float], *, digits: int = 1) -> str:
-    """"p50 / p95 / p99" of milliseconds."""
+    """ "p50 / p95 / p99" of milliseconds."""
     ordered = sorted(values)
     picks = [ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.50, 0.95, 0.99)]
     return " / ".join(f"{value:.{digits}f}" for value in picks)

@@ -20,8 +20,10 @@ def throughput(database: str, count: int = 3000) -> dict[str, float]:
         finished = count / (time.perf_counter() - began)
         statuses = on.installation.sql("SELECT status, count(*) FROM automations_runs_run GROUP BY status")
         assert statuses == [("succeeded", count + 200)], statuses
-        print(f"  W3 {database}: accepted {told['accepted'] / told['seconds']:.0f}/s, finished {finished:.0f}/s, "
-              f"door p50/p95/p99 beside the drain {percentiles(told['latency'])} ms")
+        print(
+            f"  W3 {database}: accepted {told['accepted'] / told['seconds']:.0f}/s, finished {finished:.0f}/s, "
+            f"door p50/p95/p99 beside the drain {percentiles(told['latency'])} ms"
+        )
         latency(on, database)
         return {"finished": finished}
 
@@ -43,7 +45,9 @@ def door(database: str, count: int = 3000) -> None:
         fast = on.send(count)
         rate = fast["accepted"] / fast["seconds"]
         half = on.send(min(count, int(rate)), rate=rate / 2)
-        print(f"  door alone {database}: {rate:.0f} durable events/s; at half that p50/p95/p99 {percentiles(half['latency'])} ms")
+        print(
+            f"  door alone {database}: {rate:.0f} durable events/s; at half that p50/p95/p99 {percentiles(half['latency'])} ms"
+        )
 
 
 def slow_calls(database: str, count: int = 1000) -> None:
@@ -55,7 +59,9 @@ def slow_calls(database: str, count: int = 1000) -> None:
         while on.unfinished():
             peak = max(peak, *(memory(pid) for pid in on.installation.workers()))
             time.sleep(0.1)
-        print(f"  {count} runs × 2 calls of 2 s {database}: {time.perf_counter() - began:.1f} s, worker {peak / 1e6:.0f} MB")
+        print(
+            f"  {count} runs × 2 calls of 2 s {database}: {time.perf_counter() - began:.1f} s, worker {peak / 1e6:.0f} MB"
+        )
 
 
 def memory(pid: int) -> int:
@@ -79,7 +85,9 @@ def takeover(database: str, rounds: int = 5) -> None:
             at = time.time()
             os.kill(watch, signal.SIGKILL)
             rows = on.installation.until(
-                lambda since=at: on.installation.sql("SELECT max(id) FROM automations_runs_worker WHERE buried_at IS NOT NULL"),
+                lambda since=at: on.installation.sql(
+                    "SELECT max(id) FROM automations_runs_worker WHERE buried_at IS NOT NULL"
+                ),
                 "the burial",
             )
             on.installation.until(lambda row=rows[0][0]: buried_at(on, row) is not None, "the burial")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.utils import timezone
 
 from automations.models import Workflow
@@ -68,6 +70,31 @@ def test_of_two_who_replay_one_is_told_that_somebody_else_was_first(failed: Dead
         dead_letters.replay(failed, by=None)
     assert Run.objects.get().reopened == 1
     assert DeadLetter.objects.get().replays == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_the_same_moment_one_replays_the_run(failed: DeadLetter) -> None:
+    both = [failed, letter(failed.run, "other")]
+    start, came = threading.Barrier(6), []
+
+    def replay(one: DeadLetter) -> None:
+        try:
+            start.wait(10)
+            dead_letters.replay(DeadLetter.objects.get(pk=one.pk), by=None)
+            came.append("reopened")
+        except Conflict:
+            came.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=replay, args=(both[n % 2],)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(came) == ["refused"] * 5 + ["reopened"]
+    assert Run.objects.get().reopened == 1
+    assert list(DeadLetter.objects.values_list("state", "replays")) == [("replaying", 1)] * 2
 
 
 def test_a_run_that_is_still_going_on_is_not_reopened(failed: DeadLetter) -> None:

@@ -53,7 +53,10 @@ def test_a_run_of_pure_steps_succeeds_with_every_step_recorded() -> None:
 
 def test_a_call_goes_out_once_with_its_key_and_its_answer_is_kept(receiver: Receiver) -> None:
     builders.connection("crm", receiver.url, auth={"type": "bearer", "token": "s3cret"})
-    made = workflow(call("notify"), action("after", needs=["notify"], config={"values": {"id": "{{ steps.notify.output.json.id }}"}}))
+    made = workflow(
+        call("notify"),
+        action("after", needs=["notify"], config={"values": {"id": "{{ steps.notify.output.json.id }}"}}),
+    )
     run = start(made)
     carry_all()
     assert steps(run) == {"notify": "succeeded", "after": "succeeded"}
@@ -78,7 +81,9 @@ def test_a_500_is_retried_as_the_policy_says_then_becomes_a_dead_letter(receiver
     builders.connection("crm", receiver.url)
     made = workflow(
         action("before"),
-        call("notify", needs=["before"], retry={"attempts": 3, "delay": "50ms", "jitter": False}, if_it_fails="Call Eve."),
+        call(
+            "notify", needs=["before"], retry={"attempts": 3, "delay": "50ms", "jitter": False}, if_it_fails="Call Eve."
+        ),
         action("after", needs=["notify"]),
     )
     run = start(made)
@@ -89,7 +94,12 @@ def test_a_500_is_retried_as_the_policy_says_then_becomes_a_dead_letter(receiver
     assert len(receiver.calls) == 3 and len(receiver.keys()) == 1
     error = letter.error
     assert (error["type"], error["attempt"], error["attempts"], error["step"]) == ("http_status", 3, 3, "notify")
-    assert error["retry_policy"]["attempts"] == 3 and error["hint"] and error["context"]["status"] == 500 and error["cause"]
+    assert (
+        error["retry_policy"]["attempts"] == 3
+        and error["hint"]
+        and error["context"]["status"] == 500
+        and error["cause"]
+    )
     assert error["if_it_fails"] == "Call Eve."
     warning = LogEntry.objects.filter(run=run, level="warning").first()
     assert warning and {"cause", "context", "retry_policy"} <= set(warning.data)
@@ -170,7 +180,11 @@ def test_an_output_that_cannot_be_stored_fails_its_step_and_none_of_its_neighbou
 
 
 def test_an_email_is_sent_once() -> None:
-    start(workflow(action("tell", "email.send", config={"to": "a@example.com", "subject": "Hi {{ event.id }}", "text": "x"})))
+    start(
+        workflow(
+            action("tell", "email.send", config={"to": "a@example.com", "subject": "Hi {{ event.id }}", "text": "x"})
+        )
+    )
     carry_all()
     assert [m.subject for m in mail.outbox] == ["Hi 7"]
 
@@ -178,34 +192,45 @@ def test_an_email_is_sent_once() -> None:
 def test_a_cancelled_run_starts_nothing_more(receiver: Receiver) -> None:
     receiver.status = 503
     builders.connection("crm", receiver.url)
-    run = start(workflow(call("notify", retry={"attempts": 9, "delay": "1h", "jitter": False}), action("after", needs=["notify"])))
+    run = start(
+        workflow(
+            call("notify", retry={"attempts": 9, "delay": "1h", "jitter": False}), action("after", needs=["notify"])
+        )
+    )
     carry_all()
     lifecycle.cancel(Run.objects.get(pk=run.pk), by=None, reason="no longer wanted")
     carry_all()
-    assert Run.objects.get(pk=run.pk).status == "cancelled" and steps(run) == {"notify": "cancelled", "after": "skipped"}
+    assert Run.objects.get(pk=run.pk).status == "cancelled" and steps(run) == {
+        "notify": "cancelled",
+        "after": "skipped",
+    }
     assert not Agenda.objects.exists()
 
 
 def test_the_same_dedupe_key_starts_one_run() -> None:
-    made = workflow(action("one"), triggers=[{"key": "said", "kind": "event", "config": {"types": ["x"]}, "dedupe": "event.id"}])
+    made = workflow(
+        action("one"), triggers=[{"key": "said", "kind": "event", "config": {"types": ["x"]}, "dedupe": "event.id"}]
+    )
     for payload in ({"id": 1}, {"id": 1}, {"id": 2}):
         dispatch.publish(route="event:x", payload=payload)
     assert Run.objects.filter(workflow=made).count() == 2 and Event.objects.count() == 3
 
 
 def test_a_limit_lets_only_as_many_runs_at_a_time(receiver: Receiver) -> None:
-    made = workflow(action("slow", "specimen.sleep", config={"seconds": 0.05}), concurrency={"limit": 2, "key": "event.customer"})
+    made = workflow(
+        action("slow", "specimen.sleep", config={"seconds": 0.05}), concurrency={"limit": 2, "key": "event.customer"}
+    )
     for n in range(12):
         start(made, {"customer": n % 2})
     carry_all()
     spans = [
-        (s.run.event.payload["customer"], s.started_at, s.finished_at) for s in Step.objects.select_related("run__event")
+        (s.run.event.payload["customer"], s.started_at, s.finished_at)
+        for s in Step.objects.select_related("run__event")
     ]
     for customer, begin, _ in spans:
         together = [s for s in spans if s[0] == customer and s[1] <= begin < s[2]]
         assert len(together) <= 2
     assert Run.objects.filter(status="succeeded").count() == 12
-
 
 
 def test_a_workflow_in_simulate_mode_touches_nothing_and_says_what_it_would_do(receiver: Receiver) -> None:

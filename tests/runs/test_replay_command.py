@@ -100,7 +100,7 @@ def test_a_dry_run_only_counts(failed: Callable[[int], Receiver]) -> None:
 
 
 def test_a_filter_that_cannot_be_read_is_said(failed: Callable[[int], Any]) -> None:
-    with pytest.raises(CommandError, match="filter.since"):
+    with pytest.raises(CommandError, match=r"filter\.since"):
         replay("--dry-run", "--since", "yesterday")
 
 

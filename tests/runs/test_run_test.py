@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def written(folder: Path, payload: Any) -> str:
-    path = folder / "payload.json"
+    path = folder / f"{len(list(folder.iterdir()))}.json"
     path.write_text(payload if isinstance(payload, str) else json.dumps(payload))
     return str(path)
 

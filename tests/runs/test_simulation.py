@@ -280,6 +280,16 @@ def test_an_injected_failure_counts_as_the_last_attempt(crm: Connection) -> None
     assert (error["attempt"], error["attempts"]) == (5, 5)
 
 
+def test_values_that_are_no_json_are_shown_as_text() -> None:
+    later = {"field": "now", "operator": "after", "value": "2020-01-01T00:00:00Z"}
+    never = {"all": [later, {"field": "event.nothing", "operator": "is_true"}]}
+    answer = run_test(workflow(action("a", when=later), action("b", when=never), live=False), by=None, payload={})
+    assert answer["candidates"][0]["values"]["now"].startswith("20")
+    steps = {step.action: step for step in Step.objects.all()}
+    assert steps["a"].values == answer["candidates"][0]["values"]
+    assert steps["b"].error["context"]["now"] == steps["a"].values["now"]
+
+
 def test_a_tolerated_failure_is_a_warning(crm: Connection) -> None:
     made = workflow(call("notify", on_failure="continue"), action("after", needs=["notify"]), live=False)
     answer = run_test(made, by=None, payload=ORDER, outputs={"notify": {"error": "down"}})

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from automations.api.base import Api, IdFilter, ListApi, ProblemSerializer, find
 from automations.permissions import listed_for, may_manage
 from runs.api.filters import moment
-from webhooks import receive
+from webhooks import replays
 from webhooks.models import Endpoint, Receipt, Verdict
 
 
@@ -60,7 +60,7 @@ class Replay(Api):
                 "ReceiptReplayed",
                 {
                     "receipt": serializers.IntegerField(),
-                    "event": serializers.IntegerField(allow_null=True),
+                    "event": serializers.IntegerField(),
                     "runs": serializers.ListField(child=serializers.IntegerField()),
                 },
             ),
@@ -69,8 +69,9 @@ class Replay(Api):
     )
     def post(self, request: Request, id: int) -> Response:
         """Take this delivery in once more, as a new event."""
-        answer = receive.replay(find(_receipts(request.user), Q(pk=id)), by=request.user)
-        return Response(answer, status=202)
+        receipt = find(_receipts(request.user).select_related("endpoint"), Q(pk=id))
+        answer = replays.replay(receipt, by=request.user)
+        return Response({"receipt": receipt.pk, "event": answer.event_id, "runs": answer.runs}, status=202)
 
 
 def _receipts(user: Any) -> QuerySet[Receipt]:

@@ -58,7 +58,7 @@ def plain_text(options: Mapping[str, Any], key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise ValueError(f"{key}: {value!r} is not text")  # noqa: TRY004 - one error type for all settings
+        raise ValueError(f"{key}: {value!r} is not text")
     return value
 
 

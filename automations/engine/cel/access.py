@@ -33,6 +33,8 @@ def take(frame: Frame, value: Any, key: Any) -> Any:
     if kind is Open:
         return Open(value.path + step_text(plain(key)))
     if kind is Optional:
+        if value.items and value.items[0] is None:
+            raise AbsentFault("null has no fields")
         return take_optional(frame, value, key)
     found, result = _look_up(frame, value, key)
     if not found:
@@ -49,9 +51,7 @@ def take_optional(frame: Frame, value: Any, key: Any) -> Any:
         if not value.items:
             return NONE
         value = value.items[0]
-    if value is None:
-        raise AbsentFault("null has no fields")
-    found, result = _look_up(frame, value, key)
+    found, result = _look_up(frame, value, key)  # a field of null is a missing one, so the optional is empty
     return Optional((plain(result),)) if found else NONE
 
 

@@ -29,6 +29,7 @@ DEVIATIONS = (
     Deviation("Doubles in texts are decimal", "implementations differ", "double('0x1p3')", "error"),
     Deviation("No leap seconds", "implementations differ", "timestamp('2016-12-31T23:59:60Z')", "error"),
     Deviation("A field of null is a missing field", "another error", "{'a': null}.a.b", "error"),
+    Deviation("`.?` and `[?` of null are empty", "an error", "{'a': null}.?a.?b.orValue(1)", "1"),
     Deviation("Numbers of different types sort together", "an error", "[2, 1.5].sort()", "[1.5, 2]"),
     Deviation("No message types", "protocol buffer messages", "google.protobuf.Int32Value{value: 1}", "error"),
     Deviation("`matches` takes a pattern of at most 1,000 characters", "longer", "'a'.matches('a')", "true"),

@@ -1,29 +1,32 @@
-"""`create_token USERNAME [--expires 90d]`: an API token, printed once."""
+"""`create_token USERNAME`: an API token, printed once."""
+
+from __future__ import annotations
 
 from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from automations import tokens
 from automations.engine import durations
+from automations.engine.durations import DurationError
 
 
 class Command(BaseCommand):
-    help = "Make an API token (Authorization: Token <key>) and print it; only its hash is kept."
+    help = "Create an API token for a user and print its key. Send it as `Authorization: Token <key>`."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
-        parser.add_argument("--expires", default="", help="how long it works, as in 90d (default: for ever)")
+        parser.add_argument("--expires", metavar="90d", help="how long it is valid (default: for ever)")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *, username: str, expires: str | None, **_: Any) -> None:
+        user = get_user_model()._default_manager.filter(username=username, is_active=True).first()
+        if user is None:
+            raise CommandError(f"There is no active user {username}.")
         try:
-            user = User.objects.get(username=options["username"], is_active=True)
-            expires = timedelta(seconds=durations.parse(options["expires"])) if options["expires"] else None
-        except User.DoesNotExist:
-            raise CommandError(f"There is no active user {options['username']}.") from None
-        except ValueError as error:
+            valid = timedelta(seconds=durations.parse(expires)) if expires else None
+        except DurationError as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(tokens.create(user, expires))
+        self.stdout.write(tokens.create(user, expires=valid))

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
+from django.core.servers.basehttp import get_internal_wsgi_application
 from gunicorn.app.base import BaseApplication
 
 #: Request threads: as many deliveries can share one group commit at the door.
@@ -23,9 +24,7 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        from config.wsgi import application
-
-        return application
+        return get_internal_wsgi_application()
 
 
 class Command(BaseCommand):

@@ -104,7 +104,6 @@ def test_a_declared_name_without_a_value_is_missing() -> None:
         ("event.order.items.all(i, i.price > 1)", "event.order.items[1].price"),
         ("has(event.nope.x)", "event.nope"),
         ("event.?order.note.text", "event.order.note.text"),
-        ("event.?order.?note.?text", "event.order.note.text"),
         ("event['some key']", 'event["some key"]'),
     ],
 )
@@ -112,6 +111,21 @@ def test_a_missing_value_names_its_path(source: str, path: str) -> None:
     error = failure(source, {"event": EVENT})
     assert isinstance(error, MissingValue)
     assert error.path == path
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("event.?order.?note.?text.orValue(1)", 1),
+        ("event.?order.?note.?text.?deeper.hasValue()", False),
+        ("event.order.?note[?0].orValue(1)", 1),
+        ("event.order.note.?text.or(optional.of(2)).value()", 2),
+        ("event.?order.?note.hasValue()", True),
+        ("event.?order.?note.orValue(1)", None),
+    ],
+)
+def test_what_lies_beneath_null_is_empty_where_it_may_be_missing(source: str, value: Any) -> None:
+    assert evaluate(source, {"event": EVENT}) == value
 
 
 def test_a_field_of_a_number_is_an_error_but_nothing_missing() -> None:
