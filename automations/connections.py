@@ -14,9 +14,9 @@ from automations.engine import durations
 from automations.engine.durations import DurationError
 from automations.history import assign, keep, remove
 from automations.models import Connection, Epoch
-from automations.models.workflow import SLUG
 from automations.permissions import entrust, require_manage
 from automations.refusals import Conflict, Invalid
+from automations.slugs import FORM, is_slug
 
 CHANGEABLE = ("name", "base_urls", "auth", "timeout", "max_concurrency", "rate", "allow_private", "expires_at")
 #: auth type → the texts it needs.
@@ -35,8 +35,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 def create(slug: str, *, by: Any, **values: Any) -> Connection:
     """A new connection, which whoever makes it may name and change. Raises PermissionDenied, Invalid, Conflict."""
     require_manage(by, "add", Connection)
-    if not isinstance(slug, str) or len(slug) > 100 or not SLUG.regex.search(slug):
-        raise Invalid.at("slug", str(SLUG.message))
+    if not is_slug(slug):
+        raise Invalid.at("slug", FORM)
     _check(values, by)
     connection = Connection(slug=slug)
     assign(connection, values)

@@ -64,12 +64,17 @@ def span(milliseconds: Any) -> str:
     if milliseconds < 1_000:
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1_000
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 59.5:
+        return f"{seconds:.1f} s".replace(".0 s", " s") if seconds < 10 else f"{seconds:.0f} s"
+    seconds = round(seconds)
     minutes, hours, days = int(seconds // 60), int(seconds // 3_600), int(seconds // 86_400)
     if hours == 0:
-        return f"{minutes} min {int(seconds % 60)} s"
-    return f"{hours} h {minutes % 60} min" if days == 0 else f"{days} d {hours % 24} h"
+        return _two(minutes, "min", seconds % 60, "s")
+    return _two(hours, "h", minutes % 60, "min") if days == 0 else _two(days, "d", hours % 24, "h")
+
+
+def _two(large: int, unit: str, small: int, smaller: str) -> str:
+    return f"{large} {unit} {small} {smaller}" if small else f"{large} {unit}"
 
 
 def between(start: datetime | None, end: datetime | None) -> float | None:

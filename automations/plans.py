@@ -47,18 +47,16 @@ def plan_of_draft(workflow: Workflow) -> Plan:
 
 def compile_document(document: Mapping[str, Any]) -> Plan:
     """The plan of a document whose shared conditions are resolved. Raises DefinitionError with all that is wrong."""
-    return engine.parse(document, actions=dict(kinds.actions), triggers=dict(kinds.triggers))
+    return engine.parse(document, **_kinds())
+
+
+def _kinds() -> dict[str, Any]:
+    return {"actions": dict(kinds.actions), "triggers": dict(kinds.triggers)}
 
 
 def problems(document: Any, lines: Mapping[Path, int] | None = None) -> list[Problem]:
     """All that is wrong or incomplete in a document, in its order."""
-    return engine.check(
-        document,
-        actions=dict(kinds.actions),
-        triggers=dict(kinds.triggers),
-        shared=shared_conditions(document),
-        lines=lines,
-    )
+    return engine.check(document, **_kinds(), shared=shared_conditions(document), lines=lines)
 
 
 def resolve(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,7 +73,7 @@ def shared_conditions(document: Any) -> dict[str, Any]:
     conditions = document.get("conditions") if isinstance(document, Mapping) else None
     trees = conditions.values() if isinstance(conditions, Mapping) else ()
     wanted = {tuple(name.split("/", 1)) for name in map(used_by, trees) if "/" in name}
-    return {f"{row.team.name}/{row.name}": row.tree for row in _rows(wanted)} if wanted else {}
+    return {str(row): row.tree for row in _rows(wanted)} if wanted else {}
 
 
 def _rows(wanted: Iterable[tuple[str, ...]]) -> Iterable[Condition]:

@@ -68,14 +68,14 @@ def using(condition: Condition, *, by: Any) -> list[Workflow]:
 
 
 def _users(condition: Condition) -> list[Workflow]:
-    name = f"{condition.team.name}/{condition.name}"
     own = Condition.objects.filter(workflow__isnull=False).select_related("workflow")
-    return [row.workflow for row in own if used_by(row.tree) == name]
+    return [row.workflow for row in own if row.workflow and used_by(row.tree) == str(condition)]
 
 
-def _require_member(by: Any, team: Group) -> None:
-    if by is not None and not by.is_superuser and not by.groups.filter(pk=team.pk).exists():
-        raise PermissionDenied(f"You do not belong to the team {team.name}.")
+def _require_member(by: Any, team: Group | None) -> None:
+    member = by is None or by.is_superuser or (team is not None and by.groups.filter(pk=team.pk).exists())
+    if not member:
+        raise PermissionDenied(f"You do not belong to the team {team}.")
 
 
 def _check(tree: Any) -> None:

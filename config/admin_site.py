@@ -7,7 +7,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
+from unfold.dataclasses import Favicon
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
@@ -41,7 +42,11 @@ class ProductAdminSite(UnfoldAdminSite):
         return request.user.is_authenticated and holds_any_role(request.user)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "styles": [static("automations/product.css")]}
+        return {
+            **super().each_context(request),
+            "styles": [static("automations/product.css")],
+            "site_favicons": [Favicon(href=static("automations/mark.svg"), rel="icon", type="image/svg+xml")],
+        }
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         from runs.admin.home import home
@@ -49,7 +54,7 @@ class ProductAdminSite(UnfoldAdminSite):
         return super().index(request, {**home(request.user), **(extra_context or {})})
 
 
-#: Group → (title, icon, app label and model | url name, badge). An entry whose model is not registered is not shown.
+#: group → (title, icon, model or the name of a page); a model that is not registered has no entry.
 _SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ("Today", (("Home", "home", "index"), ("Dead letters", "report", "automations_runs.deadletter"))),
     (
@@ -108,10 +113,7 @@ def _item(request: HttpRequest, title: str, icon: str, target: str) -> dict[str,
     model_admin = next((a for m, a in admin.site._registry.items() if m._meta.label_lower == target), None)
     if model_admin is None or not model_admin.has_view_permission(request):
         return None
-    try:
-        link = reverse(f"admin:{target.replace('.', '_')}_changelist")
-    except NoReverseMatch:
-        return None
+    link = reverse(f"admin:{target.replace('.', '_')}_changelist")
     item: dict[str, Any] = {"title": title, "icon": icon, "link": link}
     badge = getattr(model_admin, "sidebar_badge", None)
     if badge and (number := badge(request)):

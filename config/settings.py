@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import environ
 
@@ -19,7 +19,9 @@ VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 SECRET_KEY = secret_key(env, VAR_DIR)
 ENCRYPTION_KEYS = encryption_keys(env, VAR_DIR)
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", urlsplit(PUBLIC_URL).hostname or "localhost"]
+)
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 PORT = env.int("PORT", default=8000)
 HTTPS = PUBLIC_URL.startswith("https://")
@@ -204,6 +206,7 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 
 # --- Transport: an https PUBLIC_URL switches everything on that needs it ----------------------------------------
 SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # probes come from inside, without TLS
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0

@@ -12,9 +12,9 @@ from django.utils import timezone
 from automations.documents.references import naming
 from automations.history import assign, keep, remove
 from automations.models import Epoch
-from automations.models.workflow import SLUG
 from automations.permissions import entrust, may_use, require_manage
 from automations.refusals import Conflict, Invalid
+from automations.slugs import FORM, is_slug
 from webhooks import signatures
 from webhooks.models import Endpoint
 
@@ -32,8 +32,8 @@ def create(slug: str, *, by: Any, **values: Any) -> tuple[Endpoint, str]:
     Raises PermissionDenied, Invalid.
     """
     require_manage(by, "add", Endpoint)
-    if not isinstance(slug, str) or len(slug) > 100 or not SLUG.regex.search(slug):
-        raise Invalid.at("slug", str(SLUG.message))
+    if not is_slug(slug):
+        raise Invalid.at("slug", FORM)
     _check_names(values)
     endpoint = Endpoint(slug=slug)
     made = "" if values.get("secret") else _new_secret(values.get("scheme", endpoint.scheme))

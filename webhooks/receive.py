@@ -155,7 +155,9 @@ def _verify(delivery: Delivery, endpoint: Endpoint | None) -> signatures.Verdict
         delivery.body,
         now=time.time() if endpoint is None else delivery.received_at.timestamp(),
         url=delivery.url,
-        options={name: value for name, value in (endpoint.options if endpoint else {}).items() if name not in OWN_OPTIONS},
+        options={
+            name: value for name, value in (endpoint.options if endpoint else {}).items() if name not in OWN_OPTIONS
+        },
     )
 
 

@@ -242,10 +242,18 @@ def act(request: HttpRequest, do: Callable[[], Any], done: str | Callable[[Any],
     except PermissionDenied:
         raise
     except (AutomationError, ValidationError, ValueError) as error:
-        messages.error(request, " ".join(error.messages) if isinstance(error, ValidationError) else str(error))
+        messages.error(request, _told(error))
     else:
         messages.success(request, done(outcome) if callable(done) else done)
     return HttpResponseRedirect(back)
+
+
+def _told(error: Exception) -> str:
+    """What was refused, and each thing it was refused for."""
+    if isinstance(error, ValidationError):
+        return " ".join(error.messages)
+    details = [entry["message"] for entry in getattr(error, "errors", ()) if entry["message"] != str(error)]
+    return " ".join([str(error), *details])
 
 
 def refused_fields(form: Any, refusal: Refusal) -> None:

@@ -28,15 +28,17 @@ class Change:
 
 def changes_of(row: Any, parts: Iterable[str] = ()) -> list[Change]:
     """The newest changes of `row` and of the rows it has under these related names, newest first."""
-    found = _changes(type(row).history.filter(**{row._meta.pk.name: row.pk}), "")
+    found = _changes(
+        type(row).history.filter(**{row._meta.pk.name: row.pk}), f"the {row._meta.verbose_name}", named=False
+    )
     for name in parts:
         relation = row._meta.get_field(name)
         model, column = relation.related_model, relation.field.name
-        found += _changes(model.history.filter(**{column: row.pk}), model._meta.verbose_name)
+        found += _changes(model.history.filter(**{column: row.pk}), str(model._meta.verbose_name))
     return sorted(found, key=lambda change: change.at, reverse=True)[:SHOWN]
 
 
-def _changes(records: Any, noun: str) -> list[Change]:
+def _changes(records: Any, noun: str, *, named: bool = True) -> list[Change]:
     newest = list(records.select_related("history_user").order_by("-history_date", "-history_id")[: SHOWN + 1])
     by_row: dict[Any, list[Any]] = {}
     for record in newest:
@@ -44,7 +46,8 @@ def _changes(records: Any, noun: str) -> list[Change]:
     found = []
     for same in by_row.values():
         for record, before in zip(same, [*same[1:], None], strict=True):
-            found.append(_change(record, before, noun))
+            name = getattr(record, "key", None) or getattr(record, "name", "") if named else ""
+            found.append(_change(record, before, f"{noun} {name}".strip()))
     return [change for change in found if change.word != "Changed" or change.fields or change.reason]
 
 
@@ -55,7 +58,7 @@ def _change(record: Any, before: Any, noun: str) -> Change:
         who=record.history_user.get_username() if record.history_user else "the system",
         word=word,
         tone=tone,
-        noun=f"{noun} {getattr(record, 'key', None) or getattr(record, 'name', '')}".strip() if noun else "",
+        noun=noun,
         reason=record.history_change_reason or "",
         fields=_differences(record, before) if word == "Changed" and before is not None else [],
     )

@@ -14,8 +14,8 @@ _READS = {
     "eq": "is", "ne": "is not", "in": "is one of", "not_in": "is none of", "contains": "contains",
     "not_contains": "does not contain", "starts_with": "starts with", "ends_with": "ends with", "matches": "matches",
     "exists": "is present", "missing": "is absent", "is_empty": "is empty", "is_true": "is true",
-    "is_false": "is false", "before": "is before", "after": "is after", "within_last": "is within the last", "changed": "changed",
-    "changed_to": "changed to",
+    "is_false": "is false", "before": "is before", "after": "is after", "within_last": "is within the last",
+    "changed": "changed", "changed_to": "changed to",
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class CheckSerializer(FindingSerializer):
 
 class KindSerializer(serializers.Serializer):
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     icon = serializers.CharField()
     schema = JSONObject(help_text="JSON Schema of its config.")
 

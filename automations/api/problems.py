@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
+from rest_framework.fields import get_error_detail
 from rest_framework.views import set_rollback
 
 from automations.engine.errors import AutomationError, DefinitionError, Problem, UnreadableError
@@ -59,7 +60,7 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
     if isinstance(error, PermissionDenied):
         return problem(403, str(error) or "You may not do this.")
     if isinstance(error, DjangoValidationError):
-        return problem(400, errors=flatten(exceptions.ValidationError(error).detail))
+        return problem(400, errors=flatten(get_error_detail(error)))
     if isinstance(error, RequestDataTooBig):
         return problem(413, "The body is too large.")
     if isinstance(error, DataError | OverflowError):

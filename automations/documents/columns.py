@@ -6,7 +6,7 @@ A column that holds its empty value is absent from the document, and what is abs
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.db import models
 
@@ -39,7 +39,7 @@ ALWAYS = {(Workflow, "mode"), (Scenario, "payload")}
 
 def empty(model: type[models.Model], name: str) -> Any:
     """What the column holds when the document says nothing."""
-    field = model._meta.get_field(name)
+    field = cast(models.Field, model._meta.get_field(name))
     return None if field.null else field.get_default()
 
 

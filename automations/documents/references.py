@@ -42,8 +42,9 @@ def references(document: Any) -> Iterator[Reference]:
 
 def _in_part(part: Mapping[str, Any], path: Path, holder: tuple[str, Any]) -> Iterator[Reference]:
     config = part.get("config")
-    for noun in NOUNS if isinstance(config, Mapping) else ():
-        slug = config.get(noun)
+    named = config if isinstance(config, Mapping) else {}
+    for noun in NOUNS:
+        slug = named.get(noun)
         if isinstance(slug, str) and slug:
             yield Reference((*path, "config", noun), noun, slug, holder)
     if isinstance(part.get("compensate"), Mapping):

@@ -19,9 +19,9 @@ from automations.engine.paths import Path, read, show
 from automations.history import assign, keep, remove
 from automations.listeners import write_listeners
 from automations.models import Epoch, Mode, Scenario, Workflow
-from automations.models.workflow import SLUG
 from automations.permissions import may, may_create, require
 from automations.refusals import Stale
+from automations.slugs import FORM, is_slug
 
 #: Not slugs: `workflows/import` is an address, and `workflows/7` means the number.
 RESERVED = ("import", "add")
@@ -129,13 +129,9 @@ def _slug_problems(slug: str, target: Workflow) -> list[Problem]:
         return [Problem("workflow", f"This is the definition of {target.slug}.", fix="Keep its slug.")]
     if not target.pk and (slug.isdigit() or slug in RESERVED):
         return [Problem("workflow", f"“{slug}” is kept for addresses.", fix="Choose another slug.")]
-    if not _is_slug(slug):
-        return [Problem("workflow", f"“{slug[:100]}” cannot be a slug.", fix=str(SLUG.message))]
+    if not is_slug(slug):
+        return [Problem("workflow", f"“{slug[:100]}” cannot be a slug.", fix=FORM)]
     return []
-
-
-def _is_slug(slug: Any) -> bool:
-    return isinstance(slug, str) and len(slug) <= 100 and SLUG.regex.search(slug) is not None
 
 
 def _taken() -> DefinitionError:
@@ -165,14 +161,15 @@ def _target(document: Any, by: Any, workflow: Workflow | None) -> Workflow:
     """The workflow to write, locked until the transaction ends; a new one has no id yet."""
     slug = document.get("workflow") if isinstance(document, Mapping) else None
     locked = Workflow.objects.select_for_update()
+    found: Workflow | None = None
     if workflow is not None:
         found = locked.get(pk=workflow.pk)
-    else:
-        found = locked.filter(slug=slug).first() if _is_slug(slug) else None
+    elif is_slug(slug):
+        found = locked.filter(slug=slug).first()
     if found is None:
         if not may_create(by):
             raise PermissionDenied("You may not create workflows.")
-        return Workflow(slug=slug, owner=by, created_by=by)
+        return Workflow(slug=str(slug), owner=by, created_by=by)
     if not may(by, "view", found):
         raise _taken()
     require(by, "edit", found)

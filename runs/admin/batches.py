@@ -12,8 +12,8 @@ from unfold.decorators import display
 from automations import html
 from automations.admin.base import InfiniteList, ReadOnlyAdmin, act
 from automations.admin.filters import choices_filter
-from automations.permissions import may, visible_to, workflow_ids
-from runs import words
+from automations.permissions import may, visible_to
+from runs import batches, words
 from runs.models import Batch, BatchItem
 from runs.states import BatchState
 
@@ -31,14 +31,14 @@ class BatchAdmin(InfiniteList, ReadOnlyAdmin):
     empty_icon = "replay"
 
     def visible(self, user: Any) -> QuerySet[Batch]:
-        rows = Batch.objects.select_related("by").annotate(
-            item_count=_number_of(BatchItem.objects.all()),
-            ended_count=_number_of(BatchItem.objects.filter(state__in=ENDED)),
+        return (
+            batches.visible_to(user)
+            .select_related("by")
+            .annotate(
+                item_count=_number_of(BatchItem.objects.all()),
+                ended_count=_number_of(BatchItem.objects.filter(state__in=ENDED)),
+            )
         )
-        ids = workflow_ids(user)
-        if ids is None:
-            return rows
-        return rows.filter(pk__in=BatchItem.objects.filter(dead_letter__workflow__in=ids).values("batch"))
 
     # Columns
 
@@ -93,16 +93,12 @@ class BatchAdmin(InfiniteList, ReadOnlyAdmin):
         ]
 
     def stop(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        from runs import batches
-
         batch = self.row(request, object_id)
         return act(
             request, lambda: batches.stop(batch, by=request.user), "Stopped.", self.address_of("change", batch.pk)
         )
 
     def resume(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        from runs import batches
-
         batch = self.row(request, object_id)
         return act(
             request, lambda: batches.resume(batch, by=request.user), "It goes on.", self.address_of("change", batch.pk)

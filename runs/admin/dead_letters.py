@@ -13,11 +13,13 @@ from unfold.decorators import display
 
 from automations import html
 from automations.admin.base import InfiniteList, ReadOnlyAdmin, act
+from automations.admin.fields import StructureField
 from automations.admin.filters import ChipFilter, SinceFilter, WorkflowFilter
 from automations.permissions import may
-from runs import words
+from runs import batches, dead_letters, words
 from runs.admin import rights
 from runs.admin.runs import search_by_subject
+from runs.admin.timeline import definition_of
 from runs.models import DeadLetter
 from runs.states import DeadLetterState
 
@@ -143,8 +145,6 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
 
     @admin.action(description="Replay …")
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse:
-        from runs import batches
-
         chosen = {"ids": list(queryset.values_list("pk", flat=True))}
         context = {"letters": queryset[:20], "ids": chosen["ids"], "preview": batches.preview(chosen, by=request.user)}
         return self.page(request, "runs/replay_many.html", None, "Replay dead letters", context)
@@ -157,8 +157,6 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
         )
 
     def replay_many(self, request: HttpRequest) -> HttpResponse:
-        from runs import batches
-
         made: list[Any] = []
         given = request.POST
 
@@ -178,8 +176,6 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
         return response
 
     def discard_many(self, request: HttpRequest) -> HttpResponse:
-        from runs import dead_letters
-
         letters = list(self.visible(request.user).filter(pk__in=_ids(request)))
         note = request.POST.get("note", "")
 
@@ -193,12 +189,11 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
     # The page
 
     def page_context(self, request: HttpRequest, letter: DeadLetter) -> dict[str, Any]:
-        from runs.admin.timeline import definition_of
-
         run = letter.run
         return {
             "letter": letter,
             "run": run,
+            "unknown": letter.state == DeadLetterState.OPEN and dead_letters.is_unknown(letter),
             "part": definition_of(run, letter.step),
             "may_see_payload": rights.may_see_payload(request.user, run),
             "may_run": may(request.user, "run", letter.workflow),
@@ -217,12 +212,11 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
             self.own("discard/", self.discard_many, "discard_many"),
             self.own("<int:object_id>/replay/", self.replay, "replay"),
             self.own("<int:object_id>/discard/", self.discard, "discard"),
+            self.own("<int:object_id>/resolve/", self.resolve, "resolve"),
             self.own("<int:object_id>/assign/", self.assign, "assign"),
         ]
 
     def replay(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        from runs import dead_letters
-
         letter = self.row(request, object_id)
         return act(
             request,
@@ -232,8 +226,6 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
         )
 
     def discard(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        from runs import dead_letters
-
         letter = self.row(request, object_id)
         return act(
             request,
@@ -242,9 +234,20 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
             self.address_of("change", letter.pk),
         )
 
-    def assign(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        from runs import dead_letters
+    def resolve(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """A person says whether a step of unknown outcome has happened."""
+        letter = self.row(request, object_id)
+        given = request.POST
 
+        def do() -> Any:
+            output = StructureField().clean(given.get("output", ""))
+            return dead_letters.resolve(
+                letter, by=request.user, outcome=given.get("outcome", ""), output=output, note=given.get("note", "")
+            )
+
+        return act(request, do, f"Noted. Run #{letter.run_id} goes on.", html.page_address(letter.run))
+
+    def assign(self, request: HttpRequest, object_id: int) -> HttpResponse:
         letter = self.row(request, object_id)
         form = AssignForm(request.POST)
         return act(

@@ -12,7 +12,8 @@ from automations import html
 from automations.admin.base import InfiniteList, ReadOnlyAdmin, act
 from automations.admin.filters import SinceFilter, WorkflowFilter, choices_filter
 from automations.permissions import may
-from runs import words
+from runs import lifecycle, words
+from runs import replay as replays
 from runs.admin import rights, timeline
 from runs.models import Run
 from runs.states import FINISHED_RUN, RunStatus
@@ -111,7 +112,6 @@ class RunAdmin(InfiniteList, ReadOnlyAdmin):
             "replays": run.replays.defer("outputs", "error").order_by("-id")[:20],
             "dead_letters": run.dead_letters.filter(state__in=("open", "replaying")),
             "may_run": may(request.user, "run", run.workflow),
-            "may_test": may(request.user, "test", run.workflow),
         }
 
     def own_urls(self) -> list[URLPattern]:
@@ -121,8 +121,6 @@ class RunAdmin(InfiniteList, ReadOnlyAdmin):
         ]
 
     def cancel(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        from runs import lifecycle
-
         run = self.row(request, object_id)
         return act(
             request,
@@ -132,15 +130,13 @@ class RunAdmin(InfiniteList, ReadOnlyAdmin):
         )
 
     def replay(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        from runs import replay
-
         run = self.row(request, object_id)
         chosen = request.POST
         made: list[Run] = []
 
         def do() -> None:
             made.append(
-                replay.replay(
+                replays.replay(
                     run,
                     by=request.user,
                     start=chosen.get("start", "start"),

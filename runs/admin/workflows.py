@@ -17,7 +17,7 @@ from automations.admin.workflows import WorkflowAdmin as DefinitionAdmin
 from automations.engine.errors import AutomationError, DefinitionError
 from automations.models import Workflow
 from automations.permissions import may, workflow_ids
-from runs import scenarios, simulation, words
+from runs import dispatch, scenarios, simulation, words
 from runs.admin import rights
 from runs.models import DeadLetter, Event, Run, ScenarioResult
 from runs.states import DeadLetterState
@@ -104,6 +104,7 @@ class WorkflowAdmin(DefinitionAdmin):
         one = "<int:object_id>/"
         return [
             *super().own_urls(),
+            self.own(f"{one}start/", self.start, "start"),
             self.own(f"{one}test/", self.test, "test"),
             self.own(f"{one}scenarios/", self.scenarios, "scenarios"),
             self.own(f"{one}scenarios/run/", self.run_scenarios, "run_scenarios"),
@@ -119,7 +120,21 @@ class WorkflowAdmin(DefinitionAdmin):
             "runs": runs,
             "letter_count": workflow.open_letter_count,  # type: ignore[attr-defined]
             "may_test": may(request.user, "test", workflow),
+            "may_start": may(request.user, "run", workflow) and workflow.listeners.filter(route="manual").exists(),
         }
+
+    def start(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        workflow = self.row(request, object_id)
+        made: list[Run] = []
+
+        def do() -> None:
+            payload = StructureField(empty={}).clean(request.POST.get("payload", ""))
+            made.append(dispatch.start(workflow, payload, by=request.user))
+
+        response = act(request, do, "It has started.", self.address_of("overview", workflow.pk))
+        if made:
+            response["Location"] = html.page_address(made[0])
+        return response
 
     def test(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Try a payload: which trigger fires, which steps would be performed, and why the others not."""

@@ -23,7 +23,7 @@ class ErrorObjectSerializer(serializers.Serializer):
     retryable = serializers.BooleanField()
     next_retry_at = serializers.DateTimeField(allow_null=True)
     retry_policy = JSONObject(allow_null=True)
-    context = JSONObject(allow_null=True)
+    context = JSONObject(allow_null=True)  # type: ignore[assignment]
     fingerprint = serializers.CharField()
     hint = serializers.CharField(allow_blank=True)
 

@@ -107,7 +107,7 @@ class RawParser(BaseParser):
 
     media_type = "*/*"
 
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> bytes:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         return read_body(stream, parser_context)
 
 
@@ -160,14 +160,17 @@ class OneEvent(Api):
         evaluations = list(event.evaluations.filter(seen).select_related("workflow"))
         runs = list(event.runs.filter(seen).values_list("pk", "workflow_id"))
         concerned = {row.workflow_id for row in evaluations} | {workflow for _, workflow in runs}
-        event.payload_visible = sight.any_payload(concerned, simulated=event.simulated) or request.user.is_superuser
-        if not event.payload_visible:
-            event.payload = event.headers = event.attributes = None
-        data = EventSerializer(event).data
-        names = ("attributes", "headers", "payload", "payload_visible")
-        shown = EvaluationSerializer(evaluations, many=True, context={"sight": sight}).data
-        told = {name: getattr(event, name) for name in names}
-        return Response({**data, **told, "runs": [pk for pk, _ in runs], "evaluations": shown})
+        visible = request.user.is_superuser or sight.any_payload(concerned, simulated=event.simulated)
+        told = {name: getattr(event, name) if visible else None for name in ("attributes", "headers", "payload")}
+        return Response(
+            {
+                **EventSerializer(event).data,
+                **told,
+                "payload_visible": visible,
+                "runs": [pk for pk, _ in runs],
+                "evaluations": EvaluationSerializer(evaluations, many=True, context={"sight": sight}).data,
+            }
+        )
 
 
 class Evaluations(ListApi):

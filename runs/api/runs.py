@@ -116,16 +116,16 @@ class LogEntrySerializer(serializers.Serializer):
     level = serializers.CharField()
     step = serializers.CharField(allow_blank=True)
     message = serializers.CharField()
-    data = JSONObject()
+    data = JSONObject()  # type: ignore[assignment]
     cause = serializers.CharField(required=False, allow_null=True)
-    context = JSONObject(required=False, allow_null=True)
+    context = JSONObject(required=False, allow_null=True)  # type: ignore[assignment]
     retry_policy = JSONObject(required=False, allow_null=True)
 
     def to_representation(self, entry: LogEntry) -> dict[str, Any]:
         data = dict(entry.data or {}) if isinstance(entry.data, dict) else {}
         shown = {"at": entry.at, "level": entry.level, "step": entry.step, "message": entry.message}
         told = {name: data.pop(name, None) for name in ("cause", "context", "retry_policy")}
-        if not self.context["payload"]:
+        if not self.context["payload"]:  # type: ignore[index]  # the metaclass takes the field of that name away
             data, told = {}, {**told, "cause": None, "context": None}
         return {**shown, "data": data, **(told if entry.level in ("warning", "error") else {})}
 
@@ -184,9 +184,9 @@ class OneRun(Api):
     def get(self, request: Request, id: int) -> Response:
         """A run with its steps, in the order of the definition."""
         run, sight = find(_runs(request.user), Q(pk=id)), Sight(request.user)
-        run.payload_visible = sight.payload(run.workflow_id, simulated=run.mode == Run.Mode.SIMULATE)
-        context = {"sight": sight, "payload": run.payload_visible}
-        data = RunSerializer(run, context=context).data | {"payload_visible": run.payload_visible}
+        seen = sight.payload(run.workflow_id, simulated=run.mode == Run.Mode.SIMULATE)
+        context = {"sight": sight, "payload": seen}
+        data = {**RunSerializer(run, context=context).data, "payload_visible": seen}
         return Response({**data, "steps": StepSerializer(_steps(run), many=True, context=context).data})
 
 
@@ -229,6 +229,7 @@ class Replay(Api):
 
 
 def subject_of(row: Any) -> dict[str, str] | None:
+    """`{type, key}` of a run, an event or a dead letter."""
     return {"type": row.subject_type, "key": row.subject_key} if row.subject_key else None
 
 
@@ -240,7 +241,7 @@ def _runs(user: Any) -> QuerySet[Run]:
 
 def _steps(run: Run) -> list[Step]:
     """In the definition's order; a step nothing was recorded of yet is pending."""
-    actions = (run.version.document or {}).get("actions") or []
+    actions = run.version.document.get("actions") or []
     place = {action["key"]: index for index, action in enumerate(actions)}
     recorded = list(run.steps.all())
     known = {step.action for step in recorded}

@@ -90,7 +90,7 @@ class RunTestSerializer(serializers.Serializer):
     blocked = BlockedSerializer(many=True)
     logs = serializers.ListField(child=JSONObject())
     effects = EffectsSerializer()
-    errors = serializers.ListField(child=JSONObject())
+    errors = serializers.ListField(child=JSONObject())  # type: ignore[assignment]
 
 
 class DifferenceSerializer(serializers.Serializer):

@@ -16,7 +16,9 @@ from automations.documents import document_of
 from automations.models import Connection, Mode, Workflow
 from runs.models import Batch, Event, Run, ScenarioResult
 from tests.admin.conftest import World, make_run
-from webhooks.models import Endpoint
+from tests.builders import action
+from tests.builders import workflow as built
+from webhooks.models import Endpoint, Receipt
 
 Browse = Callable[[User], Client]
 Holding = Callable[[User, str], User]
@@ -314,3 +316,37 @@ def test_a_connections_credential_goes_in_and_stays(browse: Browse, root: User) 
     bad = client.post(change, {**kept, "auth_type": "basic", "auth_username": "me"})
     assert "missing" in " ".join(bad.context["form"].errors["auth_password"])
     assert "s3cr3t" not in client.get(change).content.decode()
+
+
+def test_a_workflow_with_an_armed_manual_trigger_is_started_by_hand(browse: Browse, ana: User, svc: User) -> None:
+    made = built(action("message"), slug="by-hand")
+    client = browse(ana)
+    assert "Start it" in client.get(page("automations_workflow_overview", made.pk)).content.decode()
+    answer = client.post(page("automations_workflow_start", made.pk), {"payload": "order: 7"})
+    run = Run.objects.get()
+    assert answer["Location"] == page("automations_runs_run_change", run.pk)
+    assert (run.event.payload, run.started_by) == ({"order": 7}, ana)
+
+
+def test_a_step_of_unknown_outcome_is_answered_by_a_person(browse: Browse, ana: User, world: World) -> None:
+    world.run.steps.filter(action="announce").update(status="unknown")
+    Run.objects.filter(pk=world.run.pk).update(status="waiting", finished_at=None)
+    client = browse(ana)
+    assert "Did it happen?" in client.get(page("automations_runs_deadletter_change", world.letter.pk)).content.decode()
+    given = {"outcome": "happened", "output": "to: [ops@example.com]", "note": "The desk has it"}
+    client.post(page("automations_runs_deadletter_resolve", world.letter.pk), given)
+    world.letter.refresh_from_db()
+    assert (world.letter.state, world.letter.note) == ("resolved", "The desk has it")
+
+
+def test_a_genuine_delivery_is_taken_in_again_and_a_forged_one_is_not(browse: Browse, root: User) -> None:
+    shop = Endpoint.objects.create(slug="shop", scheme="none")
+    genuine = Receipt.objects.create(endpoint=shop, slug="shop", verdict="accepted", body=b'{"id": 1}', size=9)
+    forged = Receipt.objects.create(endpoint=shop, slug="shop", verdict="bad_signature", body=b'{"id": 2}', size=9)
+    client = browse(root)
+    client.post(page("automations_webhooks_receipt_replay", genuine.pk))
+    assert Event.objects.get().payload == {"id": 1}
+    shown = client.get(page("automations_webhooks_receipt_change", forged.pk)).content.decode()
+    assert "Take in again" not in shown
+    client.post(page("automations_webhooks_receipt_replay", forged.pk))
+    assert Event.objects.count() == 1

@@ -52,9 +52,7 @@ def orders(ana: User) -> Workflow:
 def queries(as_: As, ana: User, root: User, orders: Workflow) -> Callable[[str, User], list[str]]:
     def of(path: str, user: User) -> list[str]:
         client = as_(user)
-        with CaptureQueriesContext(
-            connection,
-        ) as caught:
+        with CaptureQueriesContext(connection) as caught:
             answer = client.get(f"/api/v1/{path}")
         assert answer.status_code == 200, answer.content
         return [query["sql"] for query in caught.captured_queries]
@@ -66,9 +64,11 @@ def queries(as_: As, ana: User, root: User, orders: Workflow) -> Callable[[str, 
 def test_a_list_asks_the_same_number_of_queries_for_one_row_and_for_ten(
     queries: Callable[[str, User], list[str]], ana: User, root: User, orders: Workflow, path: str
 ) -> None:
-    fill(orders, 0)
+    fill(orders, 1)
+    for user in (ana, root):
+        queries(path, user)  # content types are looked up once per process
     few = {user: len(queries(path, user)) for user in (ana, root)}
-    for number in range(1, 10):
+    for number in range(2, 10):
         fill(orders, number)
     for user, count in few.items():
         assert len(queries(path, user)) == count <= 12

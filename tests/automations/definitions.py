@@ -98,7 +98,7 @@ def _some(draw: Any, wanted: dict[str, Any]) -> dict[str, Any]:
 @st.composite
 def documents(draw: Any) -> dict[str, Any]:
     """Complete and correct definition documents in their canonical form (nothing empty is written down)."""
-    document: dict[str, Any] = {"workflow": draw(st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True))}
+    document: dict[str, Any] = {"workflow": draw(st.from_regex(r"[a-z][a-z0-9-]{0,20}[a-z0-9]", fullmatch=True))}
     document["mode"] = draw(st.sampled_from(["draft", "simulate"]))
     document |= _some(
         draw,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from guardian.shortcuts import assign_perm
 from hypothesis import HealthCheck, given, settings
 
-from automations import documents, permissions
+from automations import permissions
 from automations.documents import document_of, duplicate, read_text, rename_step, save, snapshot, write_text
+from automations.documents.rename import renamed
+from automations.documents.schema import definition_schema
 from automations.engine.errors import DefinitionError
 from automations.models import Action, Condition, Connection, Epoch, Listener, Version, Workflow
 from automations.plans import plan_of, plan_of_draft
@@ -379,8 +382,6 @@ def test_renaming_a_step_follows_every_reference_and_keeps_its_history() -> None
 
 
 def test_a_renamed_optional_selection_keeps_its_form() -> None:
-    from automations.documents.rename import renamed
-
     action = {"key": "b", "config": {"x": "{{ steps.?a.output.?text.orValue('a') }}", "y": "{{ event.steps.a }}"}}
     result = renamed({"actions": [{"key": "a"}, action]}, "a", "z")
     assert result["actions"][1]["config"] == {
@@ -409,5 +410,17 @@ def test_a_duplicate_is_a_draft_of_its_own(ana: User, root: User) -> None:
         duplicate(workflow, slug="order-routing-2", by=root)
 
 
-def test_the_package_offers_what_others_use() -> None:
-    assert set(documents.__all__) >= {"document_of", "save", "snapshot", "rename_step", "duplicate"}
+@given(any_document())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_published_schema_accepts_whatever_may_be_saved(document: dict[str, Any]) -> None:
+    validator = jsonschema_rs.Draft202012Validator(definition_schema())
+    assert not [(error.instance_path, error.message) for error in validator.iter_errors(document)]
+
+
+@given(any_document())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_renaming_there_and_back_changes_nothing(document: dict[str, Any]) -> None:
+    key = document["actions"][0]["key"]
+    there = renamed(document, key, "zzz_new_name")
+    assert there["actions"][0]["key"] == "zzz_new_name"
+    assert renamed(there, "zzz_new_name", key) == document

@@ -13,7 +13,7 @@ from automations.admin.base import InfiniteList, ReadOnlyAdmin, act
 from automations.admin.filters import SinceFilter, choices_filter
 from automations.permissions import listed_for, may_manage
 from runs import words
-from webhooks import receive
+from webhooks import replays
 from webhooks.models import Endpoint, Receipt, Verdict
 
 BODY_SHOWN = 20_000  # bytes
@@ -99,7 +99,9 @@ class ReceiptAdmin(InfiniteList, ReadOnlyAdmin):
             "verdict": verdict(receipt),
             "may_see_body": shown,
             "body": preview(receipt.body) if shown else "",
-            "may_replay": shown and receipt.endpoint is not None,
+            "may_replay": receipt.endpoint is not None
+            and receipt.verdict in replays.GENUINE
+            and may_manage(request.user, "change", receipt.endpoint),
         }
 
     def own_urls(self) -> list[URLPattern]:
@@ -109,7 +111,7 @@ class ReceiptAdmin(InfiniteList, ReadOnlyAdmin):
         receipt = self.row(request, object_id)
         return act(
             request,
-            lambda: receive.replay(receipt, by=request.user),
-            "The delivery was taken in again.",
+            lambda: replays.replay(receipt, by=request.user),
+            lambda made: f"Taken in again as event #{made.event_id}: {len(made.runs)} started.",
             self.address_of("change", receipt.pk),
         )

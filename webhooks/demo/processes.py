@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -41,28 +42,21 @@ class Children:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._running.values():
-            _send(process, signal.SIGTERM)
-        until = time.monotonic() + PATIENCE
-        for process in self._running.values():
-            try:
-                process.wait(max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
-        for process in self._running.values():
-            _end_session(process)
-        self._log.close()
-
-
-def _send(process: subprocess.Popen[bytes], what: signal.Signals) -> None:
-    if process.poll() is None:
-        process.send_signal(what)
+        try:
+            for process in self._running.values():
+                process.send_signal(signal.SIGTERM)
+            until = time.monotonic() + PATIENCE
+            for process in self._running.values():
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.1, until - time.monotonic()))
+        finally:
+            for process in self._running.values():
+                _end_session(process)
+            self._log.close()
 
 
 def _end_session(process: subprocess.Popen[bytes]) -> None:
-    """Whoever is left of a child's process group; the workers' own groups end with `work`."""
-    try:
+    """End whoever is left of a child's process group; the workers' own groups end with `work`."""
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()

@@ -60,7 +60,6 @@ class Vault:
         """The text kept under this name, made the first time."""
         path = self.path(name)
         if not path.exists():
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(make())

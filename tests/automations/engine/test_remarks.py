@@ -147,7 +147,7 @@ def _example(message: str) -> dict[str, Any] | None:
     return {"event": event}
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(_trees(_exact | _vague), min_size=1, max_size=4), st.sampled_from(["first", "unique"]))
 def test_nothing_is_said_that_is_not_so(rows: list[Any], hit: str) -> None:
     found = remarks(rows, {}, hit, fallback=False)
@@ -173,7 +173,7 @@ def _usual(variables: dict[str, Any]) -> bool:
     return all(name in event and type(event[name]) in (kind if isinstance(kind, tuple) else (kind,)) for name, kind in kinds.items())
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(_trees(_exact), min_size=1, max_size=4))
 def test_nothing_that_is_so_is_left_unsaid(rows: list[Any]) -> None:
     answers = [line for line, variables in zip(_answers(rows), INPUTS, strict=True) if _usual(variables)]
