@@ -16,7 +16,7 @@ from automations.engine.errors import AutomationError, Problem
 from automations.engine.parts import RulesPlace
 
 Risk = Literal["none", "read", "reversible", "irreversible", "money"]
-Safety = Literal["safe", "keyed", "unsafe"]
+Safety = Literal["safe", "keyed", "unsafe", "exactly_once"]
 RISKS: tuple[Risk, ...] = ("none", "read", "reversible", "irreversible", "money")
 
 
@@ -75,7 +75,10 @@ class Effects(Protocol):
 
 @dataclass(slots=True)
 class Call:
-    """What one attempt of a step is handed: its rendered input and who, when, under which key."""
+    """What one attempt of a step is handed: its rendered input and who, when, under which key.
+
+    `workflow` is a slug, `subject` the (type, key) the run is about, both "" where it is about nothing.
+    """
 
     run: int
     step: str
@@ -86,6 +89,8 @@ class Call:
     now: datetime
     timeout: float | None = None  # seconds
     run_as: str = ""
+    workflow: str = ""
+    subject: tuple[str, str] = ("", "")
     notes: list[tuple[str, str]] = field(default_factory=list)
 
     def log(self, level: str, message: str) -> None:
@@ -98,7 +103,11 @@ OPEN: Any = object()
 
 
 class ActionKind:
-    """What an action can be. `pure` kinds are computed in both modes; all others act through `effects` alone."""
+    """What an action can be.
+
+    `pure` kinds are computed in both modes. `transactional` kinds act in our own database, in one transaction with
+    the step's record, so exactly once. All others act through `effects` alone.
+    """
 
     name: str = ""
     label: str = ""  # in the picker: "Send an e-mail"
@@ -109,12 +118,15 @@ class ActionKind:
     rules: RulesPlace | None = None  # where the config holds decision rows (engine/rules.py)
     output_schema: Mapping[str, Any] | None = None
     pure: bool = False
+    transactional: bool = False
     contract: int = 1  # raised by hand when the kind's effect changes: the gate asks for evidence anew
 
     def risk(self, config: Mapping[str, Any]) -> str:
         return "none" if self.pure else "reversible"
 
     def safety(self, config: Mapping[str, Any]) -> str:
+        if self.transactional:
+            return "exactly_once"
         return "safe" if self.risk(config) in ("none", "read") else "keyed"
 
     def check(self, config: Mapping[str, Any]) -> list[Problem]:
@@ -129,12 +141,16 @@ class ActionKind:
         """Of a pure kind: the output. Raises StepError."""
         raise NotImplementedError
 
+    def transact(self, call: Call) -> Any:
+        """Of a transactional kind: act in the caller's transaction, and return the output. Raises StepError."""
+        raise NotImplementedError
+
     async def perform(self, call: Call, effects: Effects) -> Any:
         """Of any other kind: act, and return the output (JSON). Raises StepError."""
         raise NotImplementedError
 
     def simulate(self, call: Call) -> Any:
-        """Of any other kind: a plausible output without acting, or OPEN."""
+        """Of a kind that is not pure: a plausible output without acting, or OPEN."""
         return OPEN
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any, TypeVar
 
 import django_filters
 from django.core.validators import MaxValueValidator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404
+from django.utils import timezone
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import generics, serializers
@@ -62,6 +64,11 @@ class Api(APIView):
     """One address of the API."""
 
     schema = Described()
+    metadata_class = None  # the schema describes it; OPTIONS would guess
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        with timezone.override(UTC):  # times are UTC whatever TIME_ZONE says
+            return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

@@ -131,12 +131,12 @@ class OneWorkflow(Api):
 
 
 class Duplicate(Api):
-    @extend_schema(request=DuplicateBody, responses={201: SavedWorkflowSerializer})
+    @extend_schema(request=DuplicateBody, responses=SavedWorkflowSerializer)
     def post(self, request: Request, id: str) -> Response:
         """A draft of its own with the same definition, owned by you."""
         workflow, body = self.workflow(id), DuplicateBody.read(request)
         require(request.user, "view", workflow)
-        return answer(documents.duplicate(workflow, slug=body["slug"], name=body.get("name", ""), by=request.user), 201)
+        return answer(documents.duplicate(workflow, slug=body["slug"], name=body.get("name", ""), by=request.user))
 
 
 def _document(request: Request) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def rules_template(
 
     def fill(variables: Mapping[str, Any], opens: list[str]) -> Any:
         looked_at = decide(rules, hit, variables, opens)
-        value = {**_into(plain, variables, opens), place.setting: looked_at}
+        value = {**_into(plain, variables, opens), **({place.setting: looked_at} if place.setting in config else {})}
         if not any(row["matched"] for row in looked_at):
             value |= _into(otherwise, variables, opens)
         return value

@@ -5,6 +5,7 @@ from automations.models.condition import Condition
 from automations.models.connection import Connection
 from automations.models.epoch import Epoch
 from automations.models.listener import Listener
+from automations.models.route_counter import RouteCounter
 from automations.models.scenario import Scenario
 from automations.models.subject import Subject
 from automations.models.trigger import Trigger
@@ -19,6 +20,7 @@ __all__ = [
     "Listener",
     "Mode",
     "Release",
+    "RouteCounter",
     "Scenario",
     "Subject",
     "Trigger",

@@ -1,8 +1,19 @@
 """Subject: the business object something is about, as in "order 7"."""
 
 from django.db import models
+from django.db.models.functions import Lower
 
 from automations.fields import JSONTextField
+
+
+#: Statuses, in any case, that say that nothing is left to do.
+CLOSED = ("done", "closed", "resolved", "completed", "cancelled", "canceled")
+
+
+class SubjectQuerySet(models.QuerySet["Subject"]):
+    def open(self) -> "SubjectQuerySet":
+        """Those with something left to do."""
+        return self.annotate(lower_status=Lower("status")).exclude(lower_status__in=CLOSED)
 
 
 class Subject(models.Model):
@@ -15,6 +26,8 @@ class Subject(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     attributes = JSONTextField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SubjectQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

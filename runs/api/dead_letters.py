@@ -138,11 +138,11 @@ class OneDeadLetter(Api):
 
 
 class Replay(Api):
-    @extend_schema(request=ReasonBody, responses={202: RUN_ID, 409: CONFLICT})
+    @extend_schema(request=ReasonBody, responses={200: RUN_ID, 409: CONFLICT})
     def post(self, request: Request, id: int) -> Response:
         """Reopen its run from this step: the same bytes under the same key."""
         letter, body = _letter(request, id), ReasonBody.read(request)
-        return Response({"run": dead_letters.replay(letter, by=request.user, **body).pk}, status=202)
+        return Response({"run": dead_letters.replay(letter, by=request.user, **body).pk})
 
 
 class Discard(Api):

@@ -78,6 +78,14 @@ def test_a_run_is_shown_with_steps_in_the_order_of_the_definition(as_: As, ana: 
     assert run["duration_ms"] >= 0
 
 
+def test_times_are_utc_whatever_the_installation_says(
+    as_: As, ana: User, tested: dict[str, Any], settings: Any
+) -> None:
+    settings.TIME_ZONE = "Asia/Tokyo"
+    run = as_(ana).get(f"{API}/runs/{tested['run']['id']}").json()
+    assert all(run[name].endswith("Z") for name in ("created_at", "started_at", "finished_at"))
+
+
 def test_the_log_of_a_run_is_a_list_newest_first(as_: As, ana: User, tested: dict[str, Any]) -> None:
     listed = as_(ana).get(f"{API}/runs/{tested['run']['id']}/logs").json()
     assert len(listed["results"]) >= 2

@@ -42,6 +42,22 @@ def page_of(name: str, *arguments: Any) -> str:
     return reverse(f"admin:{name}", args=arguments)
 
 
+def main_pages(letter: DeadLetter) -> list[str]:
+    """The pages people spend their day on."""
+    workflow = letter.workflow.pk
+    names = ("overview", "change", "test", "scenarios", "releases", "access", "history")
+    return [
+        page_of("index"),
+        page_of("automations_runs_run_changelist"),
+        page_of("automations_runs_deadletter_changelist"),
+        page_of("automations_workflow_changelist"),
+        *(page_of(f"automations_workflow_{name}", workflow) for name in names),
+        page_of("automations_runs_run_change", letter.run_id),
+        page_of("automations_runs_event_change", letter.run.event_id),
+        page_of("automations_runs_deadletter_change", letter.pk),
+    ]
+
+
 def no_sideways_scrolling(page: Page) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
 
@@ -103,19 +119,21 @@ def test_the_run_page_refreshes_itself_until_the_run_has_ended(sign_in: SignIn, 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_main_pages_fit_a_phone(sign_in: SignIn, ana: User, letter: DeadLetter, theme: Any) -> None:
     page = sign_in(ana, width=390, color_scheme=theme)
-    workflow, run = letter.workflow, letter.run
-    addresses = [
-        page_of("index"),
-        page_of("automations_runs_run_changelist"),
-        page_of("automations_workflow_changelist"),
-    ]
-    addresses += [
-        page_of(f"automations_workflow_{name}", workflow.pk) for name in ("overview", "change", "test", "releases")
-    ]
-    addresses += [
-        page_of("automations_runs_run_change", run.pk),
-        page_of("automations_runs_deadletter_change", letter.pk),
-    ]
-    for address in addresses:
+    for address in main_pages(letter):
         page.goto(address)
         assert no_sideways_scrolling(page), address
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_serious_stands_in_the_way_of_assistive_technology(
+    sign_in: SignIn, ana: User, letter: DeadLetter, theme: Any
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = sign_in(ana, color_scheme=theme)
+    for address in main_pages(letter):
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        found = axe.run(page).response["violations"]
+        serious = [(rule["id"], [node["html"][:200] for node in rule["nodes"]][:3]) for rule in found
+                   if rule["impact"] in ("serious", "critical")]  # fmt: skip
+        assert not serious, address

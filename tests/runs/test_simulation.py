@@ -342,8 +342,10 @@ def test_a_viewer_may_not_test_and_a_builder_may(ben: User, crm: Connection) -> 
     assert run_test(made, by=ben, payload=ORDER)["matched"]
 
 
-def test_a_step_whose_connection_does_not_exist_is_blocked(svc: User) -> None:
-    answer = run_test(routing(), by=None, payload=ORDER)
+def test_a_step_whose_connection_was_deleted_is_blocked(crm: Connection, svc: User) -> None:
+    made = routing()
+    crm.delete()
+    answer = run_test(made, by=None, payload=ORDER)
     assert keys(answer, "candidates") == ["message"]
     assert keys(answer, "blocked") == ["notify"]
     assert "connection crm" in answer["blocked"][0]["reason"]

@@ -56,7 +56,7 @@ class Replay(Api):
     @extend_schema(
         request=None,
         responses={
-            202: inline_serializer(
+            200: inline_serializer(
                 "ReceiptReplayed",
                 {
                     "receipt": serializers.IntegerField(),
@@ -71,7 +71,7 @@ class Replay(Api):
         """Take this delivery in once more, as a new event."""
         receipt = find(_receipts(request.user).select_related("endpoint"), Q(pk=id))
         answer = replays.replay(receipt, by=request.user)
-        return Response({"receipt": receipt.pk, "event": answer.event_id, "runs": answer.runs}, status=202)
+        return Response({"receipt": receipt.pk, "event": answer.event_id, "runs": answer.runs})
 
 
 def _receipts(user: Any) -> QuerySet[Receipt]:
