@@ -11,7 +11,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -41,23 +41,34 @@ class ProblemSerializer(serializers.Serializer):
     errors = ErrorSerializer(many=True)  # type: ignore[assignment]
 
 
+CONFLICT = OpenApiResponse(ProblemSerializer, "Its state does not allow this.")
+STALE = OpenApiResponse(ProblemSerializer, "`If-Match` is stale: somebody else has changed it.")
+IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The ETag the change was made on.")
+
+
 class Described(AutoSchema):
     """Every operation lists the errors it may answer with."""
 
     ERRORS = {"400": "What was sent is not right.", "401": "Who are you?", "403": "You may not.", "404": "Not there."}
+    WITH_BODY = {"413": "Too large.", "415": "Another content type."}
 
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/api/v1/").split("/")[0]]
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
-        for status, description in self.ERRORS.items():
+        errors = self.ERRORS | (self.WITH_BODY if self._get_request_body() else {})
+        for status, description in errors.items():
             if status not in bodies and not (status == "404" and "{" not in self.path):
                 response = OpenApiResponse(ProblemSerializer, description)
-                bodies[status] = self._get_response_for_code(
-                    response, status, media_types=["application/problem+json"], direction=direction
-                )
+                bodies[status] = self._get_response_for_code(response, status, direction=direction)
         return bodies
+
+    def _get_response_for_code(
+        self, serializer: Any, status_code: str, media_types: Any = None, direction: Any = "response"
+    ) -> Any:
+        types = ["application/problem+json"] if status_code >= "400" else media_types
+        return super()._get_response_for_code(serializer, status_code, types, direction)
 
 
 class Api(APIView):

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from automations import connections
-from automations.api.base import Api, Body, ListApi, find
+from automations.api.base import CONFLICT, Api, Body, ListApi, find
 from automations.api.fields import JSONObject, Text
 from automations.models import Connection
 from automations.permissions import listed_for, require_manage
@@ -76,7 +76,7 @@ class OneConnection(Api):
         connection, changes = self.connection(slug), ConnectionChanges.read(request)
         return Response(ConnectionSerializer(connections.update(connection, by=request.user, **changes)).data)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(responses={204: None, 409: CONFLICT})
     def delete(self, request: Request, slug: str) -> Response:
         """Delete a connection no workflow names."""
         connections.delete(self.connection(slug), by=request.user)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from automations import documents, plans
-from automations.api.base import Api, Body, etag, expected_revision
+from automations.api.base import IF_MATCH, STALE, Api, Body, etag, expected_revision
 from automations.api.fields import FindingSerializer, JSONObject, Text
 from automations.api.parsers import DEFINITION_PARSERS, Written
 from automations.api.renderers import DEFINITION_RENDERERS
@@ -78,7 +78,7 @@ class Definition(Api):
         workflow = self.workflow(id)
         return Response(documents.document_of(workflow), headers=etag(workflow))
 
-    @extend_schema(request=IN_ALL_FORMS, responses=SavedSerializer)
+    @extend_schema(parameters=[IF_MATCH], request=IN_ALL_FORMS, responses={200: SavedSerializer, 412: STALE})
     def put(self, request: Request, id: str) -> Response:
         """Replace the draft: JSON or YAML by `Content-Type`. What is wrong is refused, what is missing is a finding."""
         workflow, written = self.workflow(id), _written(request)
@@ -98,7 +98,9 @@ class Import(Api):
     parser_classes = DEFINITION_PARSERS
 
     @extend_schema(
-        parameters=[INCOMPLETE], request=IN_ALL_FORMS, responses={200: SavedSerializer, 201: SavedSerializer}
+        parameters=[INCOMPLETE, IF_MATCH],
+        request=IN_ALL_FORMS,
+        responses={200: SavedSerializer, 201: SavedSerializer, 412: STALE},
     )
     def post(self, request: Request) -> Response:
         """Create a workflow (201), or replace the draft of the one with this slug (200)."""
@@ -119,7 +121,7 @@ class Import(Api):
 
 
 class RenameStep(Api):
-    @extend_schema(request=RenameBody, responses=SavedSerializer)
+    @extend_schema(parameters=[IF_MATCH], request=RenameBody, responses={200: SavedSerializer, 412: STALE})
     def post(self, request: Request, id: str) -> Response:
         """Give an action another key, and change every place that reads it."""
         workflow, body = self.workflow(id), RenameBody.read(request)

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.fields import get_error_detail
 from rest_framework.views import set_rollback
@@ -73,6 +74,7 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> HttpRespon
     return problem(500, "This is a defect of the product. It has been logged.")
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, **_: Any) -> HttpResponse:
     """The answer of every address under the API that does not exist."""
     return problem(404, "There is no such address; the schema lists them.")

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from automations import releases
-from automations.api.base import Api, Body, ListApi, ProblemSerializer, etag, find
+from automations.api.base import CONFLICT, Api, Body, ListApi, ProblemSerializer, etag, find
 from automations.api.fields import AnyJSON, JSONObject, Text
 from automations.api.workflows import WorkflowSerializer
 from automations.differences import differences
@@ -21,7 +21,6 @@ from automations.models import Release, Version, Workflow
 from automations.permissions import visible_to
 
 CLOSED = OpenApiResponse(ProblemSerializer, "The gate is closed: `items` are what is missing.")
-CONFLICT = OpenApiResponse(ProblemSerializer, "Its state does not allow this.")
 
 
 class GateItemSerializer(serializers.Serializer):
@@ -57,8 +56,8 @@ class ModeBody(NoteBody):
 class ReleaseSerializer(serializers.ModelSerializer):
     workflow = serializers.IntegerField(source="workflow_id")
     version = serializers.IntegerField(source="version.number")
-    previous = serializers.IntegerField(source="previous.number", default=None)
-    by = serializers.CharField(source="by.username", default=None)
+    previous = serializers.IntegerField(source="previous.number", default=None, allow_null=True)
+    by = serializers.CharField(source="by.username", default=None, allow_null=True)
 
     class Meta:
         model = Release
@@ -74,7 +73,7 @@ class ReleaseDetailSerializer(ReleaseSerializer):
 
 class VersionSerializer(serializers.ModelSerializer):
     workflow = serializers.IntegerField(source="workflow_id")
-    created_by = serializers.CharField(source="created_by.username", default=None)
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
 
     class Meta:
         model = Version

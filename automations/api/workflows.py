@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from automations import documents, workflows
-from automations.api.base import Api, Body, ListApi, etag, expected_revision
+from automations.api.base import CONFLICT, IF_MATCH, STALE, Api, Body, ListApi, etag, expected_revision
 from automations.api.fields import FindingSerializer, NotAppliedSerializer, Text
 from automations.models import Mode, Workflow
 from automations.permissions import require, visible_to
@@ -23,11 +23,11 @@ from automations.permissions import require, visible_to
 class WorkflowSerializer(serializers.ModelSerializer):
     """The row; its triggers, conditions, actions and scenarios are in its definition."""
 
-    owner = serializers.CharField(source="owner.username", default=None)
-    deputy = serializers.CharField(source="deputy.username", default=None)
-    team = serializers.CharField(source="team.name", default=None)
-    run_as = serializers.CharField(source="run_as.username", default=None)
-    created_by = serializers.CharField(source="created_by.username", default=None)
+    owner = serializers.CharField(source="owner.username", default=None, allow_null=True)
+    deputy = serializers.CharField(source="deputy.username", default=None, allow_null=True)
+    team = serializers.CharField(source="team.name", default=None, allow_null=True)
+    run_as = serializers.CharField(source="run_as.username", default=None, allow_null=True)
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
     tags = serializers.ListField(child=serializers.CharField())
     version = serializers.SerializerMethodField(help_text="Number of the current version, null before a release.")
 
@@ -115,7 +115,9 @@ class OneWorkflow(Api):
         workflow = self.workflow(id)
         return Response(WorkflowSerializer(workflow).data, headers=etag(workflow))
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses=SavedWorkflowSerializer)
+    @extend_schema(
+        parameters=[IF_MATCH], request=OpenApiTypes.OBJECT, responses={200: SavedWorkflowSerializer, 412: STALE}
+    )
     def patch(self, request: Request, id: str) -> Response:
         """Replace some top-level keys of the definition document; null takes a key out."""
         workflow, changes = self.workflow(id), _document(request)
@@ -123,7 +125,7 @@ class OneWorkflow(Api):
             raise ValidationError({"mode": "The mode is changed by POST mode, release and rollback."})
         return answer(documents.change(workflow, changes, by=request.user, revision=expected_revision(request)))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(parameters=[IF_MATCH], responses={204: None, 409: CONFLICT, 412: STALE})
     def delete(self, request: Request, id: str) -> Response:
         """Delete a workflow that is not executed, with its versions and finished runs."""
         workflows.delete(self.workflow(id), by=request.user, revision=expected_revision(request))

@@ -5,7 +5,6 @@ from django.db.models.functions import Lower
 
 from automations.fields import JSONTextField
 
-
 #: Statuses, in any case, that say that nothing is left to do.
 CLOSED = ("done", "closed", "resolved", "completed", "cancelled", "canceled")
 

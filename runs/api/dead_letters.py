@@ -11,14 +11,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from automations.api.base import Api, Body, IdFilter, ListApi, find
+from automations.api.base import CONFLICT, Api, Body, IdFilter, ListApi, find
 from automations.api.fields import AnyJSON, JSONObject, Text
 from automations.api.sight import Sight
 from automations.permissions import workflow_ids
 from runs import batches, dead_letters
 from runs.api.errors import ErrorObjectSerializer, error_shown
 from runs.api.filters import SubjectFilters
-from runs.api.runs import CONFLICT, RUN_ID, SubjectSerializer, subject_of
+from runs.api.runs import RUN_ID, SubjectSerializer, subject_of
 from runs.models import Batch, DeadLetter
 from runs.states import DeadLetterState
 
@@ -29,7 +29,7 @@ class DeadLetterSerializer(serializers.ModelSerializer):
     run = serializers.IntegerField(source="run_id")
     index = serializers.SerializerMethodField(help_text="Of the item under for_each, else null.")
     subject = serializers.SerializerMethodField()
-    owner = serializers.CharField(source="owner.username", default=None)
+    owner = serializers.CharField(source="owner.username", default=None, allow_null=True)
     error = serializers.SerializerMethodField()
 
     class Meta:
@@ -91,7 +91,7 @@ class ReplayManyBody(Body):
 
 
 class BatchSerializer(serializers.ModelSerializer):
-    by = serializers.CharField(source="by.username", default=None)
+    by = serializers.CharField(source="by.username", default=None, allow_null=True)
     total = serializers.IntegerField()
     done = serializers.IntegerField()
     failed = serializers.IntegerField()

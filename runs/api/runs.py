@@ -6,12 +6,12 @@ from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field, inline_serializer
+from drf_spectacular.utils import extend_schema, extend_schema_field, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from automations.api.base import Api, Body, IdFilter, ListApi, ProblemSerializer, find
+from automations.api.base import CONFLICT, Api, Body, IdFilter, ListApi, find
 from automations.api.fields import AnyJSON, JSONObject, Text
 from automations.api.sight import Sight
 from automations.permissions import visible_to
@@ -22,7 +22,6 @@ from runs.models import LogEntry, Run, Step
 from runs.states import FINISHED_RUN, RunStatus, StepStatus
 
 RUN_ID = inline_serializer("RunStarted", {"run": serializers.IntegerField()})
-CONFLICT = OpenApiResponse(ProblemSerializer, "Its state does not allow this.")
 
 
 class SubjectSerializer(serializers.Serializer):

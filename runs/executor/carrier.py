@@ -24,6 +24,7 @@ from runs.executor.hand import Hand, cancelled
 from runs.executor.perform import Outcome, perform, rendered_input
 from runs.executor.record import Committed, Entry, commit
 from runs.executor.rehearse import rehearse
+from runs.executor.transact import Transactor, is_transactional
 
 log = logging.getLogger("automation.drain")
 
@@ -38,6 +39,7 @@ class Carrier:
     `count` notes for /metrics how a run has finished and steps that gave up."""
 
     effects: LiveEffects
+    transactor: Transactor
 
     def __init__(
         self,
@@ -133,7 +135,10 @@ class Carrier:
         slow = self.loop.call_later(SLOW_STEP, self._say_it_runs, hand, key)
         try:
             value = rendered_input(hand, key, ready_at)
-            outcome = await perform(hand, key, value, ready_at, self.effects)
+            if is_transactional(hand.plan.by_key[key]):
+                outcome = await self.transactor.perform(hand, key, value, ready_at)
+            else:
+                outcome = await perform(hand, key, value, ready_at, self.effects)
         except StepError as error:
             outcome = Outcome(key, error=error)
         except Buried:
@@ -142,13 +147,15 @@ class Carrier:
         finally:
             slow.cancel()
             hand.performing.pop(key, None)
-        if self.hands.get(hand.id) is not hand:
+        if outcome is None or self.hands.get(hand.id) is not hand:
             return  # lost meanwhile: whoever owns it now performs it under the same key
         entry = Entry(hand)
         carry.learn(hand, entry, outcome, self.clock.now(), chance=random.random())  # noqa: S311  jitter, no secret
         self._go_on(hand, entry)
 
     def _say_it_runs(self, hand: Hand, key: str) -> None:
+        if is_transactional(hand.plan.by_key[key]):
+            return  # its own transaction records it: a late “running” would take the outcome back
         if self.hands.get(hand.id) is hand and key in hand.performing:
             entry = Entry(hand)
             entry.steps[key] = carry.running_row(hand, key)

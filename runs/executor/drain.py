@@ -23,6 +23,7 @@ from runs.executor.database_thread import Buried, DatabaseThread
 from runs.executor.effects import LiveEffects, open_network
 from runs.executor.hand import Hand, load
 from runs.executor.record import owned
+from runs.executor.transact import Transactor
 from runs.executor.watch import Watch
 from runs.executor.workers import BEAT, Incarnation, Observer, bury_the_dead
 from runs.keys import installation
@@ -73,6 +74,9 @@ class Drain:
             leave=self._leave,
             count=self.me.count,
         )
+        second = DatabaseThread()
+        second.me = self.me
+        self.carrier.transactor = Transactor(self.me.id, second, self.clock)
         self.ready.set()
         self.watch = Watch(on_change=lambda: self.loop.call_soon_threadsafe(self.rung.set))
         try:
@@ -86,6 +90,7 @@ class Drain:
         finally:
             self.watch.leave()
             self.carrier.let_all_go()
+            second.close()
             self.store.close()
             sys.setswitchinterval(previous)
 

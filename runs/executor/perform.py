@@ -60,7 +60,7 @@ def rendered_input(hand: Hand, key: str, ready_at: datetime) -> Any:
 
 
 def unrendered(error: ExpressionError) -> StepError:
-    """Why a config could not be filled in: undecidable (a missing value, a row that cannot be judged), or expression."""
+    """Why a config could not be filled in: undecidable (a value is missing, a row cannot be judged), or expression."""
     if isinstance(error, MissingValue):
         context = {"path": error.path}
         return StepError("undecidable", f"{error.path} is missing.", retryable=False, cause=str(error), context=context)
@@ -101,6 +101,8 @@ def call_of(hand: Hand, action: ActionPlan, value: Mapping[str, Any], ready_at: 
         now=ready_at,
         timeout=action.timeout,
         run_as=hand.plan.run_as,
+        workflow=hand.plan.slug,
+        subject=(hand.run.subject_type, hand.run.subject_key),
     )
 
 

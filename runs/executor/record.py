@@ -90,7 +90,7 @@ def commit(owner: int, entries: Sequence[Entry], clock: Clock) -> Committed:
         signals = fence(cursor, owner, [entry.hand.id for entry in entries])
         ours = [entry for entry in entries if entry.hand.id in signals]
         now = clock.read(cursor)
-        _steps(cursor, ours)
+        write_steps(cursor, ours)
         _log(cursor, ours)
         _dead_letters(cursor, ours)
         _runs(cursor, ours, now)
@@ -131,7 +131,8 @@ _STEP_CONFLICT = (
 )
 
 
-def _steps(cursor: CursorWrapper, entries: Sequence[Entry]) -> None:
+def write_steps(cursor: CursorWrapper, entries: Sequence[Entry]) -> None:
+    """Insert or update the entries' steps, inside the caller's transaction and behind its fence."""
     # The last row of a step counts: one statement may not touch a row twice.
     latest = {(entry.hand.run.id, key): row for entry in entries for key, row in entry.steps.items()}
     insert(

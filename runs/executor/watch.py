@@ -29,7 +29,7 @@ class Watch:
     watch for a moment do no harm, since only a claim gives runs away.
     """
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], object]) -> None:
         self.held = False
         self._on_change = on_change
         self._leaving = threading.Event()

@@ -49,6 +49,7 @@ class Run(models.Model):
             models.Index(
                 fields=["subject_type", "subject_key"], condition=~models.Q(subject_key=""), name="run_of_subject"
             ),
+            models.Index(fields=["origin_id"], condition=~models.Q(origin_id=None), name="run_of_origin"),
         ]
 
     def __str__(self) -> str:

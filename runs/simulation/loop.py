@@ -230,6 +230,7 @@ class _Course:
             now=ready_at,
             timeout=action.timeout,
             run_as=self.plan.run_as,
+            workflow=self.plan.slug,
         )
 
     # --- the answer -------------------------------------------------------------------------------------------------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from django.db.models import Q, QuerySet
-from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from automations.api.base import Api, Body, ListApi, ProblemSerializer, find
+from automations.api.base import CONFLICT, Api, Body, ListApi, find
 from automations.api.fields import JSONObject, Text
 from automations.permissions import listed_for, require_manage
 from webhooks import endpoints, signatures
@@ -21,7 +21,6 @@ ROTATED = inline_serializer(
         "previous_valid_until": serializers.DateTimeField(help_text="Until then the old one is accepted too."),
     },
 )
-CONFLICT = OpenApiResponse(ProblemSerializer, "Its state does not allow this.")
 
 
 class EndpointSerializer(serializers.ModelSerializer):

@@ -6,12 +6,12 @@ from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
-from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from automations.api.base import Api, IdFilter, ListApi, ProblemSerializer, find
+from automations.api.base import CONFLICT, Api, IdFilter, ListApi, find
 from automations.permissions import listed_for, may_manage
 from runs.api.filters import moment
 from webhooks import replays
@@ -64,7 +64,7 @@ class Replay(Api):
                     "runs": serializers.ListField(child=serializers.IntegerField()),
                 },
             ),
-            409: OpenApiResponse(ProblemSerializer, "Its verdict does not allow this."),
+            409: CONFLICT,
         },
     )
     def post(self, request: Request, id: int) -> Response:
