@@ -9,8 +9,9 @@ from typing import Any
 from django.urls import NoReverseMatch, reverse
 
 from automations import plans, ports
+from automations.abilities import uncarried_paths
 from automations.documents import document_of, references
-from automations.engine.errors import Problem
+from automations.engine.errors import DefinitionError, Problem
 from automations.engine.plan import checksum
 from automations.models import Workflow
 from automations.permissions import require
@@ -86,6 +87,17 @@ def _definition(case: _Case) -> Item:
     return Item("definition", 1, False, message, first.fix or "Complete the definition.", case.url)
 
 
+def _carried(case: _Case) -> Item:
+    try:
+        paths = uncarried_paths(plans.plan_of_draft(case.workflow))
+    except DefinitionError:
+        paths = []  # what is wrong is said by the item before
+    if not paths:
+        return Item("carried", 4, True, "Every setting is carried out.", url=case.url)
+    message = f"This installation does not carry out {', '.join(paths[:5])} yet."
+    return Item("carried", 4, False, message, "Take these settings out; a step is never performed without them.", case.url)
+
+
 def _owner(case: _Case) -> Item:
     owner = case.workflow.owner
     if owner and owner.is_active:
@@ -128,6 +140,7 @@ def _alerts(case: _Case) -> Item:
 #: In the order of the guide's chapters.
 CHECKS: Iterable[Callable[[_Case], Item]] = (
     _definition,
+    _carried,
     _owner,
     _scenario("positive", "an action with an effect is a candidate"),
     _scenario("negative", "no action with an effect is a candidate, or a failure takes its path"),

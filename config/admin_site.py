@@ -37,9 +37,9 @@ class ProductAdminSite(UnfoldAdminSite):
         self.disable_action("delete_selected")  # rows are deleted one by one, each with its own check
 
     def has_permission(self, request: HttpRequest) -> bool:
-        from automations.permissions import holds_any_role
+        from automations.admin.base import has_role
 
-        return request.user.is_authenticated and holds_any_role(request.user)
+        return request.user.is_authenticated and has_role(request.user)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {

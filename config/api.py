@@ -11,5 +11,5 @@ urlpatterns = [
     path("", include("webhooks.api.urls")),
     path("schema", SpectacularAPIView.as_view(), name="api-schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
-    re_path(r"^.*$", not_found),
+    re_path(r"", not_found),
 ]

@@ -25,10 +25,24 @@ from unfold.paginator import InfinitePaginator
 from automations.admin.history import changes_of, values_of
 from automations.documents.references import naming
 from automations.engine.errors import AutomationError
-from automations.permissions import holds_any_role, listed_for, may_manage, visible_to
+from automations.models import Workflow
+from automations.permissions import VERBS, holds_any_role, listed_for, may_manage, roles, visible_to
 from automations.refusals import Refusal
 
 View = Callable[..., HttpResponse]
+
+
+def has_role(user: Any) -> bool:
+    """Whether `user` holds any role; asked once per request, though every entry of the sidebar wants to know."""
+    if not hasattr(user, "_has_role"):
+        user._has_role = holds_any_role(user)
+    return user._has_role
+
+
+def verbs_of(user: Any, workflow: Workflow) -> frozenset[str]:
+    """What `user` may do with `workflow`, to decide which buttons a page shows; the functions behind them ask again."""
+    held = roles(user, workflow)
+    return frozenset(verb for verb, wanted in VERBS.items() if held & wanted)
 
 
 class ProductAdmin(ModelAdmin):
@@ -51,7 +65,7 @@ class ProductAdmin(ModelAdmin):
         """The rows `user` may know of."""
         raise NotImplementedError
 
-    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+    def allowed(self, user: Any, verb: str, row: Any) -> bool:
         """Whether `user` may `view add change delete`; `row` None asks for the list as a whole."""
         raise NotImplementedError
 
@@ -107,7 +121,7 @@ class ProductAdmin(ModelAdmin):
 
     # Pages of our own -------------------------------------------------------------------------------------------
 
-    def row(self, request: HttpRequest, object_id: str) -> Any:
+    def row(self, request: HttpRequest, object_id: str | int) -> Any:
         """The row of an address. Raises Http404 where there is none, or none this person may see."""
         try:
             found = self.get_queryset(request).get(pk=unquote(str(object_id)))
@@ -168,10 +182,10 @@ class ReadOnlyAdmin(ProductAdmin):
 
     page_template: str
 
-    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+    def allowed(self, user: Any, verb: str, row: Any) -> bool:
         return verb == "view" and self.may_view(user, row)
 
-    def may_view(self, user: Any, row: models.Model | None) -> bool:
+    def may_view(self, user: Any, row: Any) -> bool:
         return True
 
     def page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
@@ -222,9 +236,9 @@ class ManagedAdmin(ProductAdmin):
     def visible(self, user: Any) -> QuerySet:
         return listed_for(user, self.model)
 
-    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+    def allowed(self, user: Any, verb: str, row: Any) -> bool:
         if verb == "view":
-            return holds_any_role(user) if row is None else self.visible(user).filter(pk=row.pk).exists()
+            return has_role(user) if row is None else self.visible(user).filter(pk=row.pk).exists()
         if row is None and verb in ("change", "delete"):
             return False
         return may_manage(user, verb, row or self.model)

@@ -5,25 +5,23 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.decorators import display
 
 from automations import html, shared_conditions
-from automations.admin.base import HistoryAdmin, refused_fields
+from automations.admin.base import HistoryAdmin, has_role, refused_fields
 from automations.admin.fields import StructureField
 from automations.admin.story import condition as phrase
 from automations.engine.errors import DefinitionError
 from automations.models import Condition
-from automations.permissions import holds_any_role
 from automations.refusals import Refusal
 
 
 class ConditionForm(forms.Form):
     """`team` and `name` are given once; workflows name the condition by them."""
 
-    team = forms.ModelChoiceField(None, empty_label=None)
+    team: forms.ModelChoiceField = forms.ModelChoiceField(None, empty_label=None)
     name = forms.CharField(max_length=100, help_text="Small letters, digits and _, as in large_order.")
     tree = StructureField(
         rows=6, required=True, label="Rule", help_text="all, any or none of {field, operator, value}."
@@ -51,9 +49,9 @@ class ConditionAdmin(HistoryAdmin):
     def visible(self, user: Any) -> QuerySet[Condition]:
         return shared_conditions.listed(user)
 
-    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+    def allowed(self, user: Any, verb: str, row: Any) -> bool:
         if verb == "view":
-            return holds_any_role(user)
+            return has_role(user)
         if verb == "delete" or not isinstance(row, Condition):
             return verb == "add" and (user.is_superuser or user.groups.exists())
         return user.is_superuser or user.groups.filter(pk=row.team_id).exists()

@@ -89,7 +89,7 @@ class ConnectionForm(forms.Form):
 def auth_of(connection: Connection) -> str:
     """What kind of credential is set, never the credential."""
     try:
-        auth = connection.auth
+        auth: Any = connection.auth
     except ValueError:
         return "cannot be read with the present keys"
     return TYPES.get((auth or {"type": "none"}).get("type"), "set").lower()

@@ -7,7 +7,7 @@ come back are shown at the fields they are about. Settings that the forms do not
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.forms import BaseForm, BaseFormSet, ModelForm
+from django.forms import BaseForm, BaseModelFormSet, ModelForm
 
 from automations.documents import document_of
 from automations.engine.errors import Problem
@@ -25,7 +25,7 @@ PEOPLE = ("owner", "deputy", "team", "run_as")
 NOT_THE_DOCUMENTS = ("slug", "seen", "position", "id", "workflow", "DELETE")
 
 
-def document_from(form: ModelForm, formsets: Iterable[BaseFormSet], workflow: Workflow | None) -> dict[str, Any]:
+def document_from(form: ModelForm, formsets: Iterable[BaseModelFormSet], workflow: Workflow | None) -> dict[str, Any]:
     """The document that these valid forms say, laid over what `workflow` says now."""
     before = document_of(workflow) if workflow else {}
     document = {**before, "workflow": workflow.slug if workflow else form.cleaned_data["slug"]}
@@ -40,7 +40,7 @@ def document_from(form: ModelForm, formsets: Iterable[BaseFormSet], workflow: Wo
     return document
 
 
-def kept(formset: BaseFormSet) -> list[Any]:
+def kept(formset: BaseModelFormSet) -> list[Any]:
     """The forms that stand for a part, in the order the definition will have."""
     forms = [
         form for form in formset.forms if form not in formset.deleted_forms and (form.instance.pk or form.has_changed())
@@ -98,7 +98,7 @@ def show_problems(form: ModelForm, problems: Iterable[Problem]) -> None:
         part.add_error(field, _told(problem, rest))
 
 
-def _form_at(formsets: Mapping[str, BaseFormSet], path: tuple[Any, ...]) -> Any:
+def _form_at(formsets: Mapping[str, BaseModelFormSet], path: tuple[Any, ...]) -> Any:
     formset = formsets.get(path[0]) if len(path) > 1 else None
     if formset is None:
         return None

@@ -87,7 +87,7 @@ class NamesField(forms.CharField):
     def prepare_value(self, value: Any) -> str:
         return value if isinstance(value, str) else ", ".join(map(str, value or ()))
 
-    def to_python(self, value: Any) -> list[str]:
+    def to_python(self, value: Any) -> Any:
         return [name for part in (value or "").split(",") if (name := part.strip())]
 
     def validate(self, value: Any) -> None:

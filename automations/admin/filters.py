@@ -31,7 +31,8 @@ class WorkflowFilter(DropdownFilter):
         value = self.value()
         if not value:
             return queryset
-        return queryset.filter(**{self.path if value.isdigit() else f"{self.path}__slug": value})
+        number = value.isdecimal() and len(value) < 19
+        return queryset.filter(**{self.path if number else f"{self.path}__slug": value})
 
 
 class ChipFilter(admin.SimpleListFilter):

@@ -9,14 +9,14 @@ from django.urls import URLPattern
 
 from automations import access, documents, html, releases
 from automations.admin import story
-from automations.admin.base import act
+from automations.admin.base import ProductAdmin, act, verbs_of
 from automations.admin.fields import EditorWidget
 from automations.admin.history import changes_of
 from automations.documents import references
 from automations.engine.errors import AutomationError, DefinitionError, Problem
 from automations.gate import Gate
 from automations.models import Mode, Workflow
-from automations.permissions import ROLES, may, may_create
+from automations.permissions import ROLES, may_create
 from automations.plans import problems
 
 #: The guide's chapters, by which the gate is read.
@@ -95,8 +95,8 @@ class AccessForm(forms.Form):
         return {**holder, "role": given["role"]}
 
 
-class WorkflowPages:
-    """Mixed into the workflow's admin class; every page asks for the row first, which hides foreign ones."""
+class WorkflowPages(ProductAdmin):
+    """Part of the workflow's admin class; every page asks for the row first, which hides foreign ones."""
 
     overview_template = "automations/workflow/overview.html"
 
@@ -116,16 +116,14 @@ class WorkflowPages:
             self.own(f"{one}rename-step/", self.rename, "rename"),
         ]
 
-    def tabs(self, request: HttpRequest, workflow: Workflow, current: str) -> list[tuple[str, str, bool]]:
-        """(title, address, is this page) of the pages this person may open."""
-        pages = [("overview", "Overview", True), ("change", "Edit", may(request.user, "edit", workflow))]
-        pages += self.more_tabs(request, workflow)
+    def tabs(self, workflow: Workflow, verbs: frozenset[str], current: str) -> list[tuple[str, str, bool]]:
+        """(title, address, is this page) of the pages that somebody with these verbs may open."""
+        pages = [("overview", "Overview", True), ("change", "Edit", "edit" in verbs), *self.more_tabs(verbs)]
         pages += [("definition", "Definition", True), ("releases", "Releases", True), ("access", "Access", True)]
         pages += [("history", "History", True)]
-        current = {"edit": "change"}.get(current, current)
         return [(title, self.address_of(name, workflow.pk), name == current) for name, title, shown in pages if shown]
 
-    def more_tabs(self, request: HttpRequest, workflow: Workflow) -> list[tuple[str, str, bool]]:
+    def more_tabs(self, verbs: frozenset[str]) -> list[tuple[str, str, bool]]:
         return []
 
     def workflow_page(
@@ -138,16 +136,13 @@ class WorkflowPages:
         status: int = 200,
     ) -> HttpResponse:
         """A page under the workflow's tabs."""
-        user = request.user
+        verbs = verbs_of(request.user, workflow)
         frame = {
             "workflow": workflow,
-            "tabs": self.tabs(request, workflow, name),
-            "may_edit": may(user, "edit", workflow),
-            "may_release": may(user, "release", workflow),
-            "may_roll_back": may(user, "rollback", workflow),
-            "may_create": may_create(user),
-            "may_delete": may(user, "delete", workflow),
-            "modes": self.modes(user, workflow),
+            "tabs": self.tabs(workflow, verbs, name),
+            **{f"may_{verb}": verb in verbs for verb in ("edit", "release", "rollback", "delete", "test", "grant")},
+            "may_create": may_create(request.user),
+            "modes": modes(workflow, verbs),
         }
         return self.page(request, template, None, str(workflow), {**frame, **context}, status)
 
@@ -217,22 +212,17 @@ class WorkflowPages:
         given = request.POST
 
         def do() -> Any:
-            version, note = int(given.get("version", "0")), given.get("note", "").strip()
+            version, note = given.get("version", ""), given.get("note", "").strip()
             if not note:
-                raise ValueError("Say why: it stays with the release.")
+                raise Invalid.at("note", "Say why: it stays with the release.")
+            if not version.isdecimal():
+                raise Invalid.at("version", "Choose a version.")
             return releases.rollback(
                 workflow, version=version, by=request.user, note=note, runs=_runs(given.get("runs"))
             )
 
         back = self.address_of("releases", workflow.pk)
         return act(request, do, lambda made: f"Back on version {made.version.number}.", back)
-
-    def modes(self, user: Any, workflow: Workflow) -> list[tuple[str, str]]:
-        """The modes this person may take the workflow to."""
-        verbs = ("hold", "release") if workflow.mode == Mode.EXECUTE else ("edit", "hold")
-        if not any(may(user, verb, workflow) for verb in verbs):
-            return []
-        return [(mode.value, str(mode.label)) for mode in (Mode.DRAFT, Mode.SIMULATE) if mode != workflow.mode]
 
     def mode(self, request: HttpRequest, object_id: int) -> HttpResponse:
         workflow = self.row(request, object_id)
@@ -266,7 +256,6 @@ class WorkflowPages:
                 for grant in access.access_of(workflow, by=request.user)
             ],
             "form": form,
-            "may_grant": may(request.user, "grant", workflow),
         }
         return self.workflow_page(request, workflow, "access", "automations/workflow/access.html", context)
 
@@ -335,6 +324,14 @@ class WorkflowPages:
         lead = "Its key changes in the graph, in expressions, texts, conditions and scenarios alike."
         context = {"form": form, "submit": "Rename", "lead": lead}
         return self.workflow_page(request, workflow, "", "automations/workflow/form.html", context)
+
+
+def modes(workflow: Workflow, verbs: frozenset[str]) -> list[tuple[str, str]]:
+    """The modes that somebody with these verbs may take the workflow to."""
+    needed = {"hold", "release"} if workflow.mode == Mode.EXECUTE else {"edit", "hold"}
+    if not needed & verbs:
+        return []
+    return [(mode.value, str(mode.label)) for mode in (Mode.DRAFT, Mode.SIMULATE) if mode != workflow.mode]
 
 
 def chapters(gate: Gate) -> list[tuple[str, list[Any]]]:

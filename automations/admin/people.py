@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db import models
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
@@ -31,8 +30,6 @@ POWERS = ("is_superuser", "is_staff", "user_permissions")
 class AccountAdmin(ProductAdmin):
     """Accounts are the installation's: Django's model permissions decide, for all of them alike."""
 
-    filter_horizontal = ()
-
     def visible(self, user: Any) -> QuerySet:
         return self.model._default_manager.all()
 
@@ -44,12 +41,12 @@ class AccountAdmin(ProductAdmin):
             field.widget.choices = choices
         return field
 
-    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+    def allowed(self, user: Any, verb: str, row: Any) -> bool:
         return may_manage(user, verb, self.model) or (verb == "view" and may_manage(user, "change", self.model))
 
 
 @admin.register(User)
-class PersonAdmin(StockUserAdmin, AccountAdmin):
+class PersonAdmin(AccountAdmin, StockUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -64,7 +61,7 @@ class PersonAdmin(StockUserAdmin, AccountAdmin):
     )
     empty = ("No people", "")
 
-    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+    def allowed(self, user: Any, verb: str, row: Any) -> bool:
         if isinstance(row, User) and row.is_superuser and verb != "view" and not user.is_superuser:
             return False
         return super().allowed(user, verb, row)
@@ -94,7 +91,7 @@ class PersonAdmin(StockUserAdmin, AccountAdmin):
 
 
 @admin.register(Group)
-class TeamAdmin(StockGroupAdmin, AccountAdmin):
+class TeamAdmin(AccountAdmin, StockGroupAdmin):
     list_display = ("name", "members")
     filter_horizontal = ()
     empty = ("No groups yet", "A group is a team: give it roles on workflows, and people get them by joining.")

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db import models
 from django.db.models import QuerySet
 from django_q.conf import Conf
 from django_q.models import Failure, OrmQ, Schedule, Success
@@ -25,7 +24,7 @@ class QueueAdmin(InfiniteList, ReadOnlyAdmin):
     def visible(self, user: Any) -> QuerySet:
         return self.model._default_manager.all() if self.may_view(user, None) else self.model._default_manager.none()
 
-    def may_view(self, user: Any, row: models.Model | None) -> bool:
+    def may_view(self, user: Any, row: Any) -> bool:
         return may_manage(user, "view", self.model)
 
 

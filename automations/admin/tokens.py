@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -14,8 +13,7 @@ from knox.models import AuthToken
 from unfold.decorators import display
 
 from automations import html
-from automations.admin.base import ProductAdmin
-from automations.permissions import holds_any_role
+from automations.admin.base import ProductAdmin, has_role
 
 admin.site.unregister(AuthToken)
 
@@ -26,7 +24,7 @@ class TokenForm(forms.Form):
     days = forms.IntegerField(
         label="Valid for days", required=False, min_value=1, max_value=3650, help_text="Empty: it never ends by itself."
     )
-    user = forms.ModelChoiceField(None, label="Acts as", empty_label=None)
+    user: forms.ModelChoiceField = forms.ModelChoiceField(None, label="Acts as", empty_label=None)
 
     def __init__(self, *args: Any, by: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,8 +47,8 @@ class TokenAdmin(ProductAdmin):
         rows = AuthToken.objects.select_related("user")
         return rows if user.is_superuser else rows.filter(user=user)
 
-    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
-        if verb == "change" or not holds_any_role(user):
+    def allowed(self, user: Any, verb: str, row: Any) -> bool:
+        if verb == "change" or not has_role(user):
             return False
         return row is None or user.is_superuser or row.user_id == user.pk  # type: ignore[attr-defined]
 

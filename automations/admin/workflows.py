@@ -9,7 +9,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList as StockChangeList
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import Group, User
-from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.decorators import display
@@ -17,7 +16,7 @@ from unfold.views import ChangeList
 
 from automations import documents, html, kinds, workflows
 from automations.admin import editing, pages
-from automations.admin.base import HistoryAdmin
+from automations.admin.base import HistoryAdmin, verbs_of
 from automations.admin.filters import ModeFilter
 from automations.admin.forms import WorkflowForm
 from automations.admin.parts import INLINES
@@ -42,7 +41,7 @@ class OverviewList(ChangeList):
 class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
     form = WorkflowForm
     inlines = INLINES
-    list_display = ("title", "mode_word", "owner_name", "team_name", "version_name", "updated")
+    list_display: tuple[str, ...] = ("title", "mode_word", "owner_name", "team_name", "version_name", "updated")
     list_filter = (ModeFilter,)
     search_fields = ("slug", "name", "description", "process")
     search_help_text = "Name, slug, description or process"
@@ -67,7 +66,7 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
     def visible(self, user: Any) -> QuerySet[Workflow]:
         return visible_to(user).select_related("owner", "team", "current_version").defer("current_version__document")
 
-    def allowed(self, user: Any, verb: str, row: models.Model | None) -> bool:
+    def allowed(self, user: Any, verb: str, row: Any) -> bool:
         if verb == "add":
             return may_create(user)
         if row is None:
@@ -135,12 +134,13 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         workflow = self.row(request, object_id)
-        if not may(request.user, "edit", workflow):
+        verbs = verbs_of(request.user, workflow)
+        if "edit" not in verbs:
             if request.method == "POST":
                 return super().change_view(request, object_id, form_url, extra_context)  # 403
             return HttpResponseRedirect(self.address_of("overview", workflow.pk))
         context = {
-            "tabs": self.tabs(request, workflow, "edit"),
+            "tabs": self.tabs(workflow, verbs, "change"),
             "findings": findings(workflow),
             "kinds": {name: setting_hints(kind) for name, kind in [*kinds.triggers.items(), *kinds.actions.items()]},
             "title": f"Edit {workflow}",

@@ -30,11 +30,11 @@ class Counters:
         return cls(data.get("turn", 0), dict(data.get("last", {})), dict(data.get("credit", {})))
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON data, the names chosen latest only."""
-        kept = sorted(self.last, key=self.last.__getitem__, reverse=True)[:KEPT]
-        last = {name: self.last[name] for name in kept}
-        credit = {name: owed for name, owed in self.credit.items() if owed and name in last}
-        return {"turn": self.turn, "last": last, "credit": credit}
+        """JSON data: of very many names those chosen latest, and those with the greatest credit or debt."""
+        latest = sorted(self.last, key=self.last.__getitem__, reverse=True)[:KEPT]
+        owed = sorted((name for name in self.credit if self.credit[name]), key=lambda name: -abs(self.credit[name]))
+        credit = {name: self.credit[name] for name in owed[:KEPT]}
+        return {"turn": self.turn, "last": {name: self.last[name] for name in latest}, "credit": credit}
 
 
 @dataclass(frozen=True, slots=True)

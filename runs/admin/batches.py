@@ -51,7 +51,7 @@ class BatchAdmin(InfiniteList, ReadOnlyAdmin):
         return words.state(batch.state, batch.get_state_display())
 
     @display(description="Progress")
-    def progress(self, batch: Batch) -> str:
+    def progress(self, batch: Any) -> str:
         return f"{batch.ended_count} of {batch.item_count}"
 
     @display(description="Reason")

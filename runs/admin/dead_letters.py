@@ -20,7 +20,7 @@ from runs import batches, dead_letters, words
 from runs.admin import rights
 from runs.admin.runs import search_by_subject
 from runs.admin.timeline import definition_of
-from runs.models import DeadLetter
+from runs.models import Batch, DeadLetter
 from runs.states import DeadLetterState
 
 BADGE = 99  # the sidebar counts no further
@@ -36,7 +36,7 @@ class StateFilter(ChipFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("all", "All"), *DeadLetterState.choices]
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: Any) -> Iterator[Any]:
         for value, label in ((None, "To do"), *self.lookup_choices):
             query = changelist.get_query_string({self.parameter_name: value} if value else {}, [self.parameter_name])
             yield {"selected": self.value() == value, "query_string": query, "display": label}
@@ -65,10 +65,18 @@ class FingerprintFilter(admin.SimpleListFilter):
         return queryset.filter(fingerprint=self.value()) if self.value() else queryset
 
 
+class BatchForm(forms.Form):
+    """How fast, how far, why."""
+
+    rate = forms.FloatField(required=False)
+    stop_after = forms.IntegerField(required=False)
+    reason = forms.CharField(required=False)
+
+
 class AssignForm(forms.Form):
     """Who looks after it, what was behind it."""
 
-    owner = forms.ModelChoiceField(None, required=False, empty_label="Nobody")
+    owner: forms.ModelChoiceField = forms.ModelChoiceField(None, required=False, empty_label="Nobody")
     cause = forms.ChoiceField(choices=[("", "Not known yet"), *DeadLetter.Cause.choices], required=False)
     fixed_in = forms.CharField(max_length=60, required=False, label="Fixed in", help_text="A version, a ticket.")
     note = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False)
@@ -98,7 +106,7 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
     def visible(self, user: Any) -> QuerySet[DeadLetter]:
         return rights.of_visible_workflows(DeadLetter.objects.select_related("workflow", "owner"), user)
 
-    def may_view(self, user: Any, row: DeadLetter | None) -> bool:
+    def may_view(self, user: Any, row: Any) -> bool:
         return row is None or may(user, "view", row.workflow)
 
     def sidebar_badge(self, request: HttpRequest) -> str:
@@ -157,18 +165,10 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
         )
 
     def replay_many(self, request: HttpRequest) -> HttpResponse:
-        made: list[Any] = []
-        given = request.POST
+        made: list[Batch] = []
 
         def do() -> None:
-            batch = batches.create(
-                {"ids": _ids(request)},
-                by=request.user,
-                rate=float(given["rate"]) if given.get("rate") else None,
-                stop_after=int(given["stop_after"]) if given.get("stop_after") else None,
-                reason=given.get("reason", ""),
-            )
-            made.append(batch)
+            made.append(batches.create({"ids": _ids(request)}, by=request.user, **_cleaned(BatchForm(request.POST))))
 
         response = act(request, do, "The replays are under way.", self.address_of("changelist"))
         if made:
@@ -259,10 +259,12 @@ class DeadLetterAdmin(InfiniteList, ReadOnlyAdmin):
 
 
 def _ids(request: HttpRequest) -> list[int]:
-    return [int(value) for value in request.POST.getlist("ids") if value.isdigit()]
+    return [int(value) for value in request.POST.getlist("ids") if value.isdecimal() and len(value) < 19]
 
 
 def _cleaned(form: forms.Form) -> dict[str, Any]:
     if not form.is_valid():
-        raise ValueError("; ".join(f"{name}: {' '.join(errors)}" for name, errors in form.errors.items()))
+        raise ValueError(
+            " ".join(f"{name}: {text}" for name, texts in form.errors.as_data().items() for e in texts for text in e)
+        )
     return form.cleaned_data

@@ -99,7 +99,7 @@ class EvaluationAdmin(InfiniteList, ReadOnlyAdmin):
     def visible(self, user: Any) -> QuerySet[Evaluation]:
         return rights.of_visible_workflows(Evaluation.objects.select_related("workflow"), user)
 
-    def may_view(self, user: Any, row: Evaluation | None) -> bool:
+    def may_view(self, user: Any, row: Any) -> bool:
         return row is None or may(user, "view", row.workflow)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Evaluation]:

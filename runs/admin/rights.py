@@ -8,11 +8,25 @@ from automations.models import Workflow
 from automations.permissions import may, workflow_ids
 from runs.models import Evaluation, Event, Run
 
+SAMPLE = 200  # newest rows looked at
 
-def of_visible_workflows(rows: QuerySet, user: Any, path: str = "workflow") -> QuerySet:
-    """The rows that belong to workflows `user` may view."""
+
+def of_visible_workflows(rows: QuerySet, user: Any) -> QuerySet:
+    """The rows that belong to workflows `user` may view, in a form in which the newest are found quickly.
+
+    Where the newest rows are mostly visible, walking them from the end is short; else the index on the workflow is.
+    Without statistics a database takes the index either way, and sorts a million rows to show fifty.
+    """
     ids = workflow_ids(user)
-    return rows if ids is None else rows.filter(**{f"{path}__in": ids})
+    if ids is None:
+        return rows
+    seen = set(ids.values_list("pk", flat=True))
+    if len(seen) < 2:
+        return rows.filter(workflow=next(iter(seen), None))
+    newest = rows.model._default_manager.order_by("-pk").values_list("workflow", flat=True)[:SAMPLE]
+    if sum(workflow in seen for workflow in newest) * 4 < SAMPLE:
+        return rows.filter(workflow__in=seen)
+    return rows.filter(Exists(Workflow.objects.filter(pk=OuterRef("workflow"), pk__in=seen)))
 
 
 def visible_events(user: Any) -> QuerySet[Event]:

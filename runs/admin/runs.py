@@ -52,7 +52,7 @@ class RunAdmin(InfiniteList, ReadOnlyAdmin):
     def visible(self, user: Any) -> QuerySet[Run]:
         return rights.of_visible_workflows(Run.objects.select_related("workflow", "version"), user)
 
-    def may_view(self, user: Any, row: Run | None) -> bool:
+    def may_view(self, user: Any, row: Any) -> bool:
         return row is None or may(user, "view", row.workflow)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:

@@ -50,7 +50,8 @@ def steps(run: Run, *, payloads: bool) -> list[Row]:
     rows = []
     for key in [*definition, *(key for key in by_key if key not in definition)]:
         part = definition.get(key, {})
-        for step in by_key.get(key) or [None]:
+        found_steps: list[Step | None] = [*by_key.get(key, ())]
+        for step in found_steps or [None]:
             rows.append(_row(key, part, step, start, end))
     return rows
 

@@ -24,7 +24,8 @@ class LifeFilter(ChipFilter):
         return [("alive", "Alive"), ("stopped", "Stopped"), ("dead", "Found dead")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(self.LIVES[self.value()]) if self.value() in self.LIVES else queryset
+        life = self.LIVES.get(self.value() or "")
+        return queryset.filter(life) if life else queryset
 
 
 @admin.register(Worker)
@@ -38,7 +39,7 @@ class WorkerAdmin(InfiniteList, ReadOnlyAdmin):
     def visible(self, user: Any) -> QuerySet[Worker]:
         return Worker.objects.all() if may_manage(user, "view", Worker) else Worker.objects.none()
 
-    def may_view(self, user: Any, row: Worker | None) -> bool:
+    def may_view(self, user: Any, row: Any) -> bool:
         return may_manage(user, "view", Worker)
 
     @display(description="Worker")

@@ -10,6 +10,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from automations.abilities import uncarried
 from automations.engine.decide import decide
 from automations.engine.errors import StepError, error_object
 from automations.engine.parts import ActionPlan
@@ -88,11 +89,15 @@ def _take_in(hand: Hand, entry: Entry, decision: Decision, now: datetime) -> boo
         if ready.key in hand.performing or any(key == ready.key for key, _ in entry.effects):
             continue
         action = hand.plan.by_key[ready.key]
+        if missing := uncarried(action):
+            give_up(hand, entry, action, StepError("unsupported", f"`{missing}` is not carried out yet.", retryable=False), now)
+            changed = True
+            continue
         step = hand.state.steps.setdefault(ready.key, StepState("pending"))
         step.ready_at = ready.ready_at
         hand.started.setdefault(ready.key, now)
         if ready.verdict:
-            step.reason = ready.verdict.reason
+            step.reason, hand.read[ready.key] = ready.verdict.reason, ready.verdict.values
         if action.pure:
             learn(hand, entry, compute(hand, ready.key, ready.ready_at), now, chance=0.0)
             changed = True
@@ -241,7 +246,7 @@ def _row(
         finished_at=step.finished_at,
         not_reached=step.not_reached,
         reason=step.reason,
-        values=values,
+        values=values or hand.read.get(action.key),
         error=step.error,
         input=None if given is None else json.dumps(given, ensure_ascii=False, separators=(",", ":")),
         output=output,

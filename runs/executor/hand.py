@@ -49,6 +49,7 @@ class Hand:
     seen: int  # the signals this hand's state includes
     inputs: dict[str, Any] = field(default_factory=dict)
     started: dict[str, datetime] = field(default_factory=dict)
+    read: dict[str, Any] = field(default_factory=dict)  # step → the values its `when` read
     performing: dict[str, Task[None]] = field(default_factory=dict)
     waiting_commit: int = 0  # entries of this run in the committer's queue
     wake_at: datetime | None = None

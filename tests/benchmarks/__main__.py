@@ -24,7 +24,7 @@ def main() -> None:
     for database in ["sqlite", "postgres"] if options.database == "both" else [options.database]:
         print(f"{database}:")
         if "w3" in options.parts:
-            w3.throughput(database, options.count)
+            w3.compared(database, options.count)
         if "door" in options.parts:
             w3.door(database, options.count)
         if "slow" in options.parts:

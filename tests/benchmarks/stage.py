@@ -85,6 +85,25 @@ def stage(database: str, *, delay: float = 0.0, work: bool = True) -> Iterator[S
         sink.wait()
 
 
+@contextlib.contextmanager
+def baseline(database: str) -> Iterator[Stage]:
+    """The same load on the baseline's installation."""
+    port = free_port()
+    sink = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.sink", str(port), "0"], cwd=ROOT)
+    extra = {
+        "DJANGO_SETTINGS_MODULE": "tests.benchmarks.baseline_settings",
+        "BASELINE_SINK": f"http://127.0.0.1:{port}",
+    }
+    try:
+        with tempfile.TemporaryDirectory() as folder, Installation(Path(folder), database, **extra) as installation:
+            installation.serve()
+            installation.start("qcluster")
+            yield Stage(installation, port)
+    finally:
+        sink.terminate()
+        sink.wait()
+
+
 def percentiles(values: list[float], *, digits: int = 1) -> str:
     """ "p50 / p95 / p99" of milliseconds."""
     ordered = sorted(values)

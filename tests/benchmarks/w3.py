@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from tests.benchmarks.stage import Stage, percentiles, stage
+from tests.benchmarks.stage import Stage, baseline, percentiles, stage
 
 
 def throughput(database: str, count: int = 3000) -> dict[str, float]:
@@ -26,6 +26,19 @@ def throughput(database: str, count: int = 3000) -> dict[str, float]:
         )
         latency(on, database)
         return {"finished": finished}
+
+
+def compared(database: str, count: int = 1500) -> None:
+    """W3 beside a tuned django-q2 task that does the steps inline and records none."""
+    with baseline(database) as on:
+        on.send(100)
+        on.installation.until(lambda: on.ask("/count")["calls"] >= 200, "the warm-up")
+        began = time.perf_counter()
+        on.send(count)
+        on.installation.until(lambda: on.ask("/count")["calls"] >= 2 * (count + 100), "all calls", timeout=300)
+        bare = count / (time.perf_counter() - began)
+    ours = throughput(database, count)["finished"]
+    print(f"  bare django-q2 task {database}: {bare:.0f}/s; W3 with every step recorded is {ours / bare:.2f} × that")
 
 
 def latency(on: Stage, database: str, count: int = 150) -> None:

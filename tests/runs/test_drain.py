@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
+from automations import releases
 from runs import dead_letters, dispatch, lifecycle
 from runs.models import Agenda, DeadLetter, Event, LogEntry, Run, Step
 from tests import builders
@@ -248,3 +249,24 @@ def test_a_simulated_failure_makes_no_dead_letter() -> None:
     dispatch.publish(route="event:orders.said", payload={"id": 7})
     carry_all()
     assert Run.objects.get().status == "failed" and not DeadLetter.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"for_each": "[1, 2]"},
+        {"cap": {"count": 1, "per": "1h"}},
+        {"repeat": {"until": "true"}},
+    ],
+)
+def test_a_step_is_never_performed_without_a_guard_that_is_not_carried_out_yet(
+    receiver: Receiver, asked: dict[str, Any]
+) -> None:
+    builders.connection("crm", receiver.url)
+    made = workflow(call("notify", **asked))
+    gate = {item.key: item for item in releases.gate(made).items}
+    assert not gate["carried"].ok
+    assert next(iter(asked)) in gate["carried"].message
+    start(made)
+    carry_all()
+    assert DeadLetter.objects.get().error["type"] == "unsupported" and not receiver.calls

@@ -98,7 +98,7 @@ class ReceiptAdmin(InfiniteList, ReadOnlyAdmin):
             "receipt": receipt,
             "verdict": verdict(receipt),
             "may_see_body": shown,
-            "body": preview(receipt.body) if shown else "",
+            "body": preview(bytes(receipt.body)) if shown else "",
             "may_replay": receipt.endpoint is not None
             and receipt.verdict in replays.GENUINE
             and may_manage(request.user, "change", receipt.endpoint),
