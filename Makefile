@@ -1,5 +1,7 @@
 # `make help` lists what there is. Everything runs from a bare checkout: Python 3.11 or newer and make are enough.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first that runs: a version manager's python3.13 may be a name without a Python behind it.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
 BIN := .venv/bin
 XDIST ?= 2
 
@@ -18,7 +20,7 @@ venv: .venv/installed ## the virtual environment with pinned dependencies
 	@touch $@
 
 demo: .venv/base ## sample data, web and workers, until Ctrl-C
-	@exec $(BIN)/python manage.py demo
+	@exec $(BIN)/python manage.py demo $(ARGS)
 
 # The demo needs no test tools, so a first start is short.
 .venv/base: requirements/base.txt

@@ -8,8 +8,6 @@ from automations.engine.parts import ActionPlan, Plan
 
 def uncarried(action: ActionPlan) -> str:
     """The setting of this action that would be left out if it were performed, else ""."""
-    if action.approval:
-        return "approval"
     if action.cap:
         return "cap"
     if action.for_each:
@@ -29,4 +27,4 @@ def uncarried_paths(plan: Plan) -> list[str]:
     paths += [f"actions[{action.position}].{uncarried(action)}" for action in ordered if uncarried(action)]
     if plan.concurrency and plan.concurrency.on_limit != "queue":
         paths.append("concurrency.on_limit")
-    return paths
+    return paths + [name for name in ("sensitive", "encrypt") if plan.document.get(name)]

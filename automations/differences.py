@@ -12,9 +12,14 @@ KEYED = {"triggers": "key", "actions": "key", "scenarios": "name"}
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
     """`[{path, before?, after?}]`; what was added has no `before`, what was removed no `after`."""
+    return between(_keyed(before), _keyed(after))
+
+
+def between(before: Any, after: Any) -> list[dict[str, Any]]:
+    """The same for any two JSON values; a list differs as a whole."""
     return [
         {"path": path} | ({} if old is _ABSENT else {"before": old}) | ({} if new is _ABSENT else {"after": new})
-        for path, old, new in _between(_keyed(before), _keyed(after), ())
+        for path, old, new in _between(before, after, ())
     ]
 
 

@@ -95,7 +95,8 @@ def _carried(case: _Case) -> Item:
     if not paths:
         return Item("carried", 4, True, "Every setting is carried out.", url=case.url)
     message = f"This installation does not carry out {', '.join(paths[:5])} yet."
-    return Item("carried", 4, False, message, "Take these settings out; a step is never performed without them.", case.url)
+    fix = "Take these settings out; a step is never performed without them."
+    return Item("carried", 4, False, message, fix, case.url)
 
 
 def _owner(case: _Case) -> Item:

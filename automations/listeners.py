@@ -5,6 +5,8 @@ from __future__ import annotations
 from automations.kinds import triggers
 from automations.models import Listener, Mode, Version, Workflow
 
+LONGEST_ROUTE = 300  # the column's
+
 
 def write_listeners(workflow: Workflow) -> None:
     """Let the armed version listen: execute → the current version, simulate → the draft's snapshot, draft → nothing.
@@ -31,4 +33,5 @@ def _armed(workflow: Workflow) -> Version | None:
 def _routes(version: Version) -> list[str]:
     parts = version.document.get("triggers") or []
     known = [part for part in parts if part["kind"] in triggers]
-    return [route for part in known for route in triggers[part["kind"]].routes(part.get("config") or {})]
+    routes = [route for part in known for route in triggers[part["kind"]].routes(part.get("config") or {})]
+    return [route for route in routes if len(route) <= LONGEST_ROUTE]  # nothing arrives by a name nobody can have

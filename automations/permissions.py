@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from guardian.models import GroupObjectPermission, UserObjectPermission
 from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
 
+from automations import ports
 from automations.models import Workflow
 
 ROLES = ("viewer", "builder", "operator", "approver", "releaser", "owner")
@@ -147,7 +148,7 @@ def replace_grants(workflow: Workflow, wanted: Iterable[tuple[User | Group, str]
 
 
 def holds_any_role(user: Any) -> bool:
-    """Whether `user` may sign in to the admin: staff, superuser, or any role on any workflow or service."""
+    """Whether `user` holds any role: staff, superuser, or a role on any workflow or service."""
     if not user.is_active:
         return False
     if user.is_staff or user.is_superuser or Workflow.objects.filter(owner=user).exists():
@@ -157,6 +158,11 @@ def holds_any_role(user: Any) -> bool:
         UserObjectPermission.objects.filter(user=user, permission__codename__in=codenames).exists()
         or GroupObjectPermission.objects.filter(group__user=user, permission__codename__in=codenames).exists()
     )
+
+
+def may_sign_in(user: Any) -> bool:
+    """Whether `user` may open the admin: whoever holds any role, or is named to approve something."""
+    return holds_any_role(user) or (user.is_active and ports.asks(user))
 
 
 def may_create(user: Any) -> bool:
@@ -208,6 +214,7 @@ __all__ = [
     "may_create",
     "may_manage",
     "may_run_as",
+    "may_sign_in",
     "may_use",
     "replace_grants",
     "require",

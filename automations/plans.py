@@ -72,7 +72,7 @@ def shared_conditions(document: Any) -> dict[str, Any]:
     """`{"team/name": tree}` of the shared conditions this document uses."""
     conditions = document.get("conditions") if isinstance(document, Mapping) else None
     trees = conditions.values() if isinstance(conditions, Mapping) else ()
-    wanted = {tuple(name.split("/", 1)) for name in map(used_by, trees) if "/" in name}
+    wanted = {tuple(name.rsplit("/", 1)) for name in map(used_by, trees) if "/" in name}  # a team may have one too
     return {str(row): row.tree for row in _rows(wanted)} if wanted else {}
 
 

@@ -79,3 +79,9 @@ def cancel_runs(workflow: Workflow, version: Version, by: Any, reason: str) -> i
 @Port
 def forget_workflow(workflow: Workflow) -> None:
     """Delete what the floor keeps about a workflow that is about to be deleted. Raises Conflict if it must stay."""
+
+
+@Port
+def asks(user: Any) -> bool:
+    """Whether something above asks this user to decide, which is reason enough to let them sign in."""
+    return False

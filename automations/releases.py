@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from django.core.exceptions import PermissionDenied
@@ -9,7 +10,10 @@ from django.db import transaction
 from django.db.models import Max
 
 from automations import plans, ports
+from automations.differences import differences
 from automations.documents import document_of
+from automations.engine.paths import Path, read
+from automations.engine.plan import behaviour, checksum
 from automations.gate import Gate, Item, gate
 from automations.history import keep
 from automations.listeners import write_listeners
@@ -17,7 +21,17 @@ from automations.models import Epoch, Mode, Release, Version, Workflow
 from automations.permissions import may, require
 from automations.refusals import Conflict, GateClosed, Invalid
 
-__all__ = ["Gate", "GateClosed", "Item", "gate", "release", "rollback", "set_mode", "write_listeners"]
+__all__ = [
+    "Gate",
+    "GateClosed",
+    "Item",
+    "gate",
+    "release",
+    "rollback",
+    "set_mode",
+    "unreleased_changes",
+    "write_listeners",
+]
 
 
 @transaction.atomic
@@ -25,6 +39,7 @@ def release(workflow: Workflow, *, by: Any, note: str) -> Release:
     """Make the draft the next version, current and executed. Raises PermissionDenied, GateClosed."""
     locked = _locked(workflow)
     require(by, "release", locked)
+    Epoch.advance()  # first: what the gate looks at is what is released, shared conditions included
     checked = gate(locked, by=by)
     if not checked.ready:
         raise GateClosed(checked.missing)
@@ -75,9 +90,9 @@ def set_mode(workflow: Workflow, mode: str, *, by: Any, note: str = "") -> Workf
         raise Invalid.at("mode", "Only draft and simulate can be set; execute is reached by a release.")
     if mode != locked.mode:
         locked.mode = mode
+        Epoch.advance()
         keep(locked, by=by, reason=note or f"set to {mode}")
         write_listeners(locked)
-        Epoch.advance()
     return locked
 
 
@@ -85,6 +100,29 @@ def _require_mode_change(by: Any, workflow: Workflow) -> None:
     verbs = ("hold", "release") if workflow.mode == Mode.EXECUTE else ("edit", "hold")
     if not any(may(by, verb, workflow) for verb in verbs):
         raise PermissionDenied("You may not change the mode of this workflow.")
+
+
+def unreleased_changes(workflow: Workflow) -> list[dict[str, Any]]:
+    """How the draft's behaviour differs from the current version, `[{path, before?, after?, shared?}]`.
+
+    `shared` names the shared condition whose text has changed. Empty before a first release.
+    """
+    version = workflow.current_version
+    if version is None:
+        return []
+    draft = document_of(workflow)
+    resolved = plans.resolve(draft)
+    if checksum(resolved) == version.checksum:
+        return []
+    changes = differences(behaviour(version.document), behaviour(resolved))
+    return [change | _shared(read(change["path"]) or (), draft) for change in changes]
+
+
+def _shared(path: Path, draft: Mapping[str, Any]) -> dict[str, str]:
+    if path[:1] != ("conditions",) or len(path) < 2:
+        return {}
+    used = plans.used_by((draft.get("conditions") or {}).get(path[1]))
+    return {"shared": used} if used else {}
 
 
 def _locked(workflow: Workflow) -> Workflow:

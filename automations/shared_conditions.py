@@ -9,16 +9,19 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from automations.engine.action_reader import KEY_FORM
+from automations.documents import document_of
 from automations.engine.conditions import compile_condition
 from automations.engine.errors import DefinitionError, Problem
 from automations.engine.scope import IN_A_RUN
-from automations.history import keep
+from automations.history import keep, remove
 from automations.listeners import write_listeners
 from automations.models import Condition, Epoch, Mode, Workflow
 from automations.permissions import holds_any_role, visible_to
-from automations.plans import used_by
-from automations.refusals import Invalid
+from automations.plans import problems, used_by
+from automations.refusals import Conflict, Invalid
+
+LONGEST = 100  # the column's
+NAME_FORM = f"Write a text of at most {LONGEST} characters without /, like suspicious-order."
 
 
 def listed(by: Any) -> QuerySet[Condition]:
@@ -34,8 +37,8 @@ def create(team: str, name: str, tree: Any, *, by: Any) -> Condition:
     if group is None:
         raise Invalid.at("team", f"There is no team {team}.")
     _require_member(by, group)
-    if not name or "/" in name or name != name.strip():
-        raise Invalid.at("name", f"“{name[:80]}” cannot be a condition's name. {KEY_FORM}")
+    if not name or "/" in name or name != name.strip() or len(name) > LONGEST:
+        raise Invalid.at("name", f"“{name[:80]}” cannot be a condition's name. {NAME_FORM}")
     _check(tree)
     condition = Condition(team=group, name=name, tree=tree)
     try:
@@ -49,16 +52,33 @@ def create(team: str, name: str, tree: Any, *, by: Any) -> Condition:
 
 @transaction.atomic
 def update(condition: Condition, tree: Any, *, by: Any) -> Condition:
-    """Change the rule: drafts follow at once, released versions keep their text. Raises as `create` does."""
+    """Change the rule: drafts follow at once, released versions keep their text.
+
+    Raises PermissionDenied, DefinitionError: the rule itself is wrong, or a workflow that uses it cannot.
+    """
     _require_member(by, condition.team)
     _check(tree)
-    condition.tree = tree
-    keep(condition, by=by, reason="changed")
-    for workflow in _users(condition):
+    _lock_users(condition)
+    locked = Condition.objects.select_for_update(of=("self",)).select_related("team").get(pk=condition.pk)
+    locked.tree = tree
+    keep(locked, by=by, reason="changed")
+    users = _users(locked)
+    _refuse_where_it_breaks(users, by)
+    for workflow in users:
         if workflow.mode == Mode.SIMULATE:
             write_listeners(workflow)
-    Epoch.advance()
-    return condition
+    return locked
+
+
+@transaction.atomic
+def delete(condition: Condition, *, by: Any) -> None:
+    """Delete a condition that no draft uses; versions have its text. Raises PermissionDenied, Conflict."""
+    _require_member(by, condition.team)
+    _lock_users(condition)
+    users = _users(condition)
+    if users:
+        raise Conflict(f"It is used by {_told(users, by)}: take it out there first.")
+    remove(condition, by=by, reason="deleted")
 
 
 def using(condition: Condition, *, by: Any) -> list[Workflow]:
@@ -68,8 +88,36 @@ def using(condition: Condition, *, by: Any) -> list[Workflow]:
 
 
 def _users(condition: Condition) -> list[Workflow]:
-    own = Condition.objects.filter(workflow__isnull=False).select_related("workflow")
-    return [row.workflow for row in own if row.workflow and used_by(row.tree) == str(condition)]
+    own = Condition.objects.filter(workflow__isnull=False).select_related("workflow").order_by("workflow")
+    found = {row.workflow_id: row.workflow for row in own if row.workflow and used_by(row.tree) == str(condition)}
+    return list(found.values())
+
+
+def _lock_users(condition: Condition) -> None:
+    """Take the locks in the order that a save of a workflow takes them: its row, then the epoch."""
+    ids = [workflow.pk for workflow in _users(condition)]
+    list(Workflow.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
+    Epoch.advance()
+
+
+def _refuse_where_it_breaks(users: list[Workflow], by: Any) -> None:
+    """Raise DefinitionError for each workflow whose draft would be wrong from now on."""
+    visible = set(visible_to(by).values_list("pk", flat=True))
+    broken = []
+    for workflow in users:
+        wrong = [problem for problem in problems(document_of(workflow)) if problem.severity == "wrong"]
+        if wrong:
+            where = f"{workflow.slug} at {wrong[0].path}" if workflow.pk in visible else "a workflow you may not see"
+            broken.append(Problem("tree", f"This cannot be used by {where}: {wrong[0].message}", wrong[0].fix))
+    if broken:
+        raise DefinitionError(broken)
+
+
+def _told(users: list[Workflow], by: Any) -> str:
+    visible = set(visible_to(by).values_list("pk", flat=True))
+    named = [workflow.slug for workflow in users if workflow.pk in visible]
+    hidden = len(users) - len(named)
+    return " and ".join([*([", ".join(named)] if named else []), *([f"{hidden} you may not see"] if hidden else [])])
 
 
 def _require_member(by: Any, team: Group | None) -> None:
@@ -83,5 +131,5 @@ def _check(tree: Any) -> None:
     try:
         compile_condition(tree, names=IN_A_RUN)
     except DefinitionError as error:
-        problems = [Problem(f"tree.{p.path}" if p.path else "tree", p.message, p.fix) for p in error.problems]
-        raise DefinitionError(problems) from None
+        found = [Problem(f"tree.{p.path}" if p.path else "tree", p.message, p.fix) for p in error.problems]
+        raise DefinitionError(found) from None

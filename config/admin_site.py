@@ -17,9 +17,9 @@ class SignInForm(AuthenticationForm):
     """Signs in whoever holds a role; `is_staff` is not asked for."""
 
     def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
-        from automations.permissions import holds_any_role
+        from automations.permissions import may_sign_in
 
-        if not holds_any_role(user):
+        if not may_sign_in(user):
             raise forms.ValidationError(
                 "This account holds no role yet. Ask the owner of a workflow to give it one.", code="no_role"
             )
@@ -38,12 +38,15 @@ class ProductAdminSite(UnfoldAdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         from automations.admin.base import has_role
+        from automations.permissions import may_sign_in
 
-        return request.user.is_authenticated and has_role(request.user)
+        user = request.user
+        return user.is_authenticated and (has_role(user) or may_sign_in(user))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {
             **super().each_context(request),
+            "site_url": None,
             "styles": [static("automations/product.css")],
             "site_favicons": [Favicon(href=static("automations/mark.svg"), rel="icon", type="image/svg+xml")],
         }
@@ -56,7 +59,14 @@ class ProductAdminSite(UnfoldAdminSite):
 
 #: group → (title, icon, model or the name of a page); a model that is not registered has no entry.
 _SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
-    ("Today", (("Home", "home", "index"), ("Dead letters", "report", "automations_runs.deadletter"))),
+    (
+        "Today",
+        (
+            ("Home", "home", "index"),
+            ("Approvals", "approval", "automations_runs.approval"),
+            ("Dead letters", "report", "automations_runs.deadletter"),
+        ),
+    ),
     (
         "Build",
         (

@@ -1,34 +1,31 @@
 """Dispatch: from what arrived to evaluations and runs, each event once.
 
-`prepare` asks the listeners of a route outside any transaction: contract, filter, dedupe key, subject. `store` writes
-events, evaluations, runs and agenda rows of many arrivals with few statements. Both rest on one epoch of the
-definitions: `store` raises Moved when it has changed in between, and the caller prepares anew, so that no event is
-decided by a definition that was replaced before the event was committed.
+`asking.prepare` asks the listeners of a route outside any transaction. `store` writes events, evaluations, runs and
+agenda rows of many arrivals with few statements. Both rest on one epoch of the definitions: `store` raises Moved when
+it has changed in between, and the caller prepares anew, so that no event is decided by a definition that was replaced
+before the event was committed.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from automations.engine.cel import ExpressionError, Program
-from automations.engine.parts import Plan, TriggerPlan
-from automations.kinds import triggers as kinds
+from automations.engine.parts import Plan
 from automations.models import Epoch, Listener, Workflow
 from automations.permissions import require
-from automations.plans import plan_by_id
 from automations.refusals import Conflict
 from runs import agenda, bell
 from runs.agenda import Item
+from runs.asking import Arrival, Prepared, listeners, prepare
 from runs.database import Clock, execute_many, insert, stamp
-from runs.models import Run
+from runs.models import Evaluation, Run
 from runs.states import EvaluationResult, RunStatus
 
 
@@ -41,170 +38,12 @@ class NotStarted(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """What arrived, before anybody was asked. `dedupe` is (scope, key): seen before, it starts nothing."""
-
-    route: str
-    payload: Any
-    received_at: datetime
-    type: str = ""
-    source: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    dedupe: tuple[str, str] | None = None
-    workflow: int | None = None  # only this one is asked (a manual start)
-
-
-@dataclass(slots=True)
-class Asked:
-    """One trigger's answer, and what its run would be pinned to."""
-
-    workflow: int
-    version: int
-    execute: bool
-    plan: Plan
-    trigger: TriggerPlan
-    result: EvaluationResult
-    reason: str = ""
-    values: dict[str, Any] | None = None
-    dedupe: tuple[str, str] | None = None
-    subject: tuple[str, str] = ("", "")
-    limit_value: str = ""
-
-
-@dataclass(slots=True)
-class Prepared:
-    arrival: Arrival
-    epoch: int
-    asked: list[Asked]
-    started_by: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Dispatched:
     """`duplicate`: nothing was stored, the ids are the first one's."""
 
     event_id: int | None
     runs: list[int]
     duplicate: bool = False
-
-
-# Asking ----------------------------------------------------------------------------------------------------------
-
-
-class Listeners:
-    """Who listens to which route, kept while the epoch stands still. Shared by the threads of a process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.epoch = -1
-        self._routes: dict[str, list[tuple[int, int, bool]]] = {}
-
-    def of(self, route: str) -> tuple[int, list[tuple[int, int, bool]]]:
-        """(epoch, [(workflow, version, execute)]), from memory where it is known."""
-        with self._lock:
-            known = self._routes.get(route)
-            if known is not None:
-                return self.epoch, known
-        epoch = Epoch.current()
-        rows = list(
-            Listener.objects.filter(route=route)
-            .order_by("workflow_id")
-            .values_list("workflow_id", "version_id", "execute")
-        )
-        with self._lock:
-            if epoch != self.epoch:
-                self.epoch, self._routes = epoch, {}
-            self._routes[route] = rows
-        return epoch, rows
-
-    def forget(self) -> None:
-        with self._lock:
-            self.epoch, self._routes = -1, {}
-
-
-listeners = Listeners()
-
-
-def prepare(arrival: Arrival, *, started_by: int | None = None) -> Prepared:
-    """Ask every trigger that listens to this route. A broken filter is an answer, not an error."""
-    epoch, rows = listeners.of(arrival.route)
-    asked = []
-    for workflow, version, execute in rows:
-        if arrival.workflow in (None, workflow):
-            plan = plan_by_id(version)
-            asked += [
-                ask(plan, trigger, arrival, workflow, version, execute)
-                for trigger in plan.triggers
-                if trigger.kind in kinds and arrival.route in kinds[trigger.kind].routes(trigger.config)
-            ]
-    return Prepared(arrival, epoch, asked, started_by)
-
-
-def ask(plan: Plan, trigger: TriggerPlan, arrival: Arrival, workflow: int, version: int, execute: bool) -> Asked:
-    """Does this trigger fire for this arrival, and why (not)?"""
-    answer = Asked(workflow, version, execute, plan, trigger, EvaluationResult.FIRED)
-    breach = contract_breach(trigger, arrival.payload)
-    if breach:
-        answer.result, answer.reason = EvaluationResult.REFUSED, f"The payload breaks the contract: {breach}"
-        return answer
-    scope = variables(plan, trigger, arrival)
-    if trigger.filter:
-        verdict = trigger.filter.evaluate(scope)
-        answer.reason, answer.values = verdict.reason, verdict.values
-        if not verdict.matched:
-            answer.result = EvaluationResult.UNKNOWN if verdict.matched is None else EvaluationResult.NOT_MATCHED
-            return answer
-    if trigger.dedupe and execute:
-        try:
-            answer.dedupe = (f"trigger:{workflow}:{trigger.key}", _text(trigger.dedupe.evaluate(scope)))
-        except ExpressionError as error:
-            answer.result, answer.reason = EvaluationResult.UNKNOWN, f"The dedupe key cannot be read: {error}"
-            return answer
-    if trigger.subject:
-        answer.subject = (trigger.subject.type, text_or_empty(trigger.subject.key, scope))
-    if plan.concurrency and plan.concurrency.key:
-        answer.limit_value = text_or_empty(plan.concurrency.key, scope)
-    return answer
-
-
-def contract_breach(trigger: TriggerPlan, payload: Any) -> str:
-    """The first breach of the trigger's payload contract as `path: message`, else ""."""
-    if trigger.contract is None:
-        return ""
-    error = next(iter(trigger.contract.iter_errors(payload)), None)
-    if error is None:
-        return ""
-    path = ".".join(str(part) for part in error.instance_path)
-    return f"{path or 'event'}: {error.message}"[:500]
-
-
-def variables(plan: Plan, trigger: TriggerPlan, arrival: Arrival) -> dict[str, Any]:
-    """The names a trigger's expressions may use."""
-    return {
-        "event": arrival.payload,
-        "trigger": {
-            "key": trigger.key,
-            "kind": trigger.kind,
-            "received_at": arrival.received_at,
-            "headers": dict(arrival.headers),
-            "attributes": dict(arrival.attributes),
-        },
-        "workflow": {"slug": plan.slug, "name": plan.name},
-        "now": arrival.received_at,
-    }
-
-
-def _text(value: Any) -> str:
-    return (value if isinstance(value, str) else json.dumps(value, default=str))[:300]
-
-
-def text_or_empty(program: Program, scope: Mapping[str, Any]) -> str:
-    """A key's value as text, "" where it cannot be read."""
-    try:
-        return _text(program.evaluate(scope))[:200]
-    except ExpressionError:
-        return ""
 
 
 # Storing ---------------------------------------------------------------------------------------------------------
@@ -300,7 +139,7 @@ def _insert_runs(
             a.trigger.key,
             Run.Mode.EXECUTE if a.execute else Run.Mode.SIMULATE,
             RunStatus.QUEUED,
-            a.plan.priority,
+            a.priority,
             *a.subject,
             stamp(now),
             stamp(now + timedelta(seconds=a.plan.timeout)) if a.plan.timeout else None,
@@ -317,7 +156,7 @@ def _insert_runs(
     if ids:
         asked = [a for _, a in fired]
         limits = [limit_of(a.plan, a.workflow, a.limit_value) for a in asked]
-        items = [Item(run, a.plan.priority, limit) for run, a, limit in zip(ids, asked, limits, strict=True)]
+        items = [Item(run, a.priority, limit) for run, a, limit in zip(ids, asked, limits, strict=True)]
         agenda.enqueue(agenda.RUN, items, now)
     return {id(a): run for run, (_, a) in zip(ids, fired, strict=True)}
 
@@ -425,8 +264,6 @@ def start(workflow: Workflow, payload: Any, *, by: Any) -> Run:
         started_by=getattr(by, "pk", None),
     )
     if not answer.runs:
-        from runs.models import Evaluation
-
-        evaluation = Evaluation.objects.filter(event_id=answer.event_id).first()
+        evaluation = Evaluation.objects.filter(event__pk=answer.event_id or 0).first()
         raise NotStarted(evaluation.reason if evaluation else "No trigger of this workflow answered.")
     return Run.objects.get(pk=answer.runs[0])

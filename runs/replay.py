@@ -24,7 +24,7 @@ from automations.plans import plan_of
 from automations.refusals import Conflict, Invalid
 from runs import agenda, bell, database, dead_letters
 from runs.agenda import Item
-from runs.dispatch import ask
+from runs.asking import ask
 from runs.executor.perform import storable
 from runs.models import Event, Run, Step
 from runs.rerun import arrival_of, because, deadline, limit_of_run, who, write_log
@@ -258,7 +258,7 @@ def _new_run(wish: _Wish, now: datetime) -> Run:
         event=_new_event(wish) if wish.new_payload else old.event,
         trigger=old.trigger,
         mode=Run.Mode.SIMULATE if wish.simulate else Run.Mode.EXECUTE,
-        priority=wish.plan.priority,
+        priority=wish.plan.priority if old.workflow.priority is None else old.workflow.priority,
         subject_type=wish.subject[0],
         subject_key=wish.subject[1],
         created_at=now,

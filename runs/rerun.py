@@ -8,7 +8,8 @@ from typing import Any
 from automations.engine.errors import DefinitionError
 from automations.engine.parts import Plan
 from automations.plans import plan_of
-from runs.dispatch import Arrival, limit_of, text_or_empty, variables
+from runs.asking import Arrival, text_or_empty, variables
+from runs.dispatch import limit_of
 from runs.models import LogEntry, Run
 
 

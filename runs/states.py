@@ -31,6 +31,17 @@ class StepStatus(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"  # may or may not have happened: a person decides
 
 
+class ApprovalState(models.TextChoices):
+    """Of a request that people decide about a step."""
+
+    PENDING = "pending", "Pending"
+    APPROVED = "approved", "Approved"  # as many as the quorum asks for said yes
+    REJECTED = "rejected", "Rejected"  # one said no: the step is skipped
+    EXPIRED = "expired", "Expired"  # nobody decided in time: the step is skipped
+    WITHDRAWN = "withdrawn", "Withdrawn"  # whoever asked does not want it any more: the step is skipped
+    VOID = "void", "Void"  # what it was about has changed, or its run has ended
+
+
 class DeadLetterState(models.TextChoices):
     """Of a dead letter: a step that gave up."""
 
@@ -75,12 +86,14 @@ COLOUR = {
     "retrying": "warning",
     "awaiting_approval": "warning",
     "succeeded": "success",
+    "approved": "success",
     "simulated": "success",
     "fired": "success",
     "accepted": "success",
     "resolved": "success",
     "finished": "success",
     "failed": "danger",
+    "rejected": "danger",
     "timed_out": "danger",
     "open": "danger",
     "unknown": "danger",

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What only PostgreSQL can show is not collected on SQLite: a skip would say that something is missing here."""
+    if os.environ.get("TEST_DATABASE", "sqlite") != "postgres":
+        apart = [item for item in items if item.get_closest_marker("postgres")]
+        items[:] = [item for item in items if item not in apart]
+        config.hook.pytest_deselected(items=apart)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:
+    """With FORBID_SKIPS a skipped test fails, unless it says that files beside the repository are absent."""
+    report = yield
+    if report.skipped and os.environ.get("FORBID_SKIPS") and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if "../shared" not in reason:
+            report.outcome = "failed"
+            report.longrepr = f"skipping is forbidden here: {reason}"
+    return report
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +36,7 @@ def fresh_caches(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     from automations import plans
     from runs import keys
-    from runs.dispatch import listeners
+    from runs.asking import listeners
     from webhooks.receive import endpoints
 
     plans.plan_by_id.cache_clear()

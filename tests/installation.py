@@ -184,7 +184,13 @@ class Installation:
         return f"host={unquote(parts.netloc.split('@')[1])} user=postgres dbname={parts.path[1:]}"
 
     def request(
-        self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, token: str | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: dict[str, str] | None = None,
+        token: str | None = None,
     ) -> tuple[int, Any]:
         """One request; a body that is not bytes goes as JSON with the superuser's token."""
         all_headers = dict(headers or {})

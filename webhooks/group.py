@@ -15,8 +15,9 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from runs import bell
+from runs.asking import listeners
 from runs.database import Clock, insert, stamp
-from runs.dispatch import Dispatched, Moved, listeners, store
+from runs.dispatch import Dispatched, Moved, store
 from webhooks.models import Verdict
 from webhooks.receive import Answer, Delivery, Judged, answer, endpoints, judge, masked_headers
 

@@ -21,7 +21,8 @@ from django.conf import settings
 from automations.engine.errors import AutomationError
 from automations.engine.json_core import loads_json
 from automations.models import Epoch
-from runs.dispatch import Arrival, Dispatched, Prepared, prepare
+from runs.asking import Arrival, Prepared, prepare
+from runs.dispatch import Dispatched
 from webhooks import signatures
 from webhooks.models import Endpoint, Verdict
 

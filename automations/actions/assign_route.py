@@ -133,9 +133,9 @@ class AssignRoute(ActionKind):
 def _route(given: Mapping[str, Any]) -> Route:
     """Raises StepError (nobody)."""
     found = matching(given.get("rules") or [])
-    asked = {**given, **found[0]["then"]} if found else given
+    asked = {**given, **found[0]["then"]} if found else dict(given)
     if found and ("among" in found[0]["then"]) != ("group" in found[0]["then"]):
-        asked.pop("group" if "among" in found[0]["then"] else "among", None)  # type: ignore[attr-defined]
+        asked.pop("group" if "among" in found[0]["then"] else "among", None)
     pool = list(dict.fromkeys(asked["among"])) if "among" in asked else _members(asked.get("group", ""))
     place = f"rule {found[0]['row']}" if found else ""
     if not pool:

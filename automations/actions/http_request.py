@@ -33,7 +33,7 @@ class HttpRequest(ActionKind):
                 "description": "Under the connection's base URL, as in /notes.",
             },
             "url": {"type": "string", "title": "URL", "description": "Whole, where there is no connection."},
-            "method": {"type": "string", "enum": METHODS, "default": "GET"},
+            "method": {"type": "string", "enum": METHODS, "default": "GET", "title": "Method"},
             "query": {"type": "object", "title": "Query"},
             "headers": {"type": "object", "title": "Headers"},
             "json": {"title": "JSON body"},

@@ -15,7 +15,12 @@ class LogWrite(ActionKind):
     schema = {
         "type": "object",
         "properties": {
-            "level": {"type": "string", "enum": ["debug", "info", "warning", "error"], "default": "info"},
+            "level": {
+                "type": "string",
+                "enum": ["debug", "info", "warning", "error"],
+                "default": "info",
+                "title": "Level",
+            },
             "message": {"type": "string", "title": "Message", "maxLength": 10_000},
         },
         "required": ["message"],

@@ -11,6 +11,7 @@ from unfold.decorators import display
 from automations import connections, html
 from automations.admin.base import HistoryAdmin, ManagedAdmin, named_by, refused_fields
 from automations.admin.fields import EditorWidget
+from automations.admin.sharing import SharingAdmin
 from automations.models import Connection
 from automations.permissions import may_manage
 from automations.refusals import Refusal
@@ -92,11 +93,11 @@ def auth_of(connection: Connection) -> str:
         auth: Any = connection.auth
     except ValueError:
         return "cannot be read with the present keys"
-    return TYPES.get((auth or {"type": "none"}).get("type"), "set").lower()
+    return TYPES.get(auth["type"] if auth else "none", "set").lower()
 
 
 @admin.register(Connection)
-class ConnectionAdmin(HistoryAdmin, ManagedAdmin):
+class ConnectionAdmin(HistoryAdmin, SharingAdmin, ManagedAdmin):
     list_display = ("title", "slug", "address", "limits", "ends")
     search_fields = ("slug", "name")
     exclude = ("auth",)
@@ -165,6 +166,7 @@ class ConnectionAdmin(HistoryAdmin, ManagedAdmin):
             "form": form if may_change else None,
             "submit": "Save",
             "may_delete": may_manage(request.user, "delete", connection),
+            **self.sharing(request, connection),
             "used_by": named_by("connection", connection.slug, request.user),
         }
         return self.page(request, "automations/connection.html", connection, str(connection), context)

@@ -4,10 +4,12 @@ A save builds the document from the forms and hands it to `documents.save`, like
 come back are shown at the fields they are about. Settings that the forms do not offer keep what the definition says.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.forms import BaseForm, BaseModelFormSet, ModelForm
+from django.core.exceptions import ValidationError
+from django.forms import BaseForm, BaseModelFormSet, Field, ModelForm, Textarea
 
 from automations.documents import document_of
 from automations.engine.errors import Problem
@@ -15,7 +17,7 @@ from automations.engine.paths import read, show
 from automations.models import Action, Condition, Scenario, Trigger, Workflow
 
 #: model → (its list in the document, the field that names a part)
-LISTS = {
+LISTS: dict[Any, tuple[str, str]] = {
     Trigger: ("triggers", "key"),
     Action: ("actions", "key"),
     Scenario: ("scenarios", "name"),
@@ -29,7 +31,7 @@ def document_from(form: ModelForm, formsets: Iterable[BaseModelFormSet], workflo
     """The document that these valid forms say, laid over what `workflow` says now."""
     before = document_of(workflow) if workflow else {}
     document = {**before, "workflow": workflow.slug if workflow else form.cleaned_data["slug"]}
-    _lay_over(document, form.cleaned_data)
+    _lay_over(document, form)
     for formset in formsets:
         name, key = LISTS[formset.model]
         parts = [_part(part, before.get(name), key) for part in kept(formset)]
@@ -58,20 +60,34 @@ def _part(form: Any, before: Any, key: str) -> dict[str, Any]:
     name = form.cleaned_data[key]
     known = [part for part in before if part[key] == name] if isinstance(before, list) else []
     part = {key: name, **(known[0] if known else {})}
-    _lay_over(part, form.cleaned_data)
+    _lay_over(part, form)
     return part
 
 
-def _lay_over(target: dict[str, Any], cleaned: Mapping[str, Any]) -> None:
+def _lay_over(target: dict[str, Any], form: BaseForm) -> None:
     """Put what the form says into the document; an empty field is absent from it."""
-    for name, value in cleaned.items():
-        if name in NOT_THE_DOCUMENTS:
+    for name, value in form.cleaned_data.items():
+        if name in NOT_THE_DOCUMENTS or (name in target and _came_back(form.fields[name], target[name], value)):
             continue
         value = _name_of(value) if name in PEOPLE else value
         if value in (None, "", [], {}) and name != "payload":
             target.pop(name, None)
         else:
-            target[name] = value
+            target[name] = value.replace("\r\n", "\n") if isinstance(value, str) else value
+
+
+def _came_back(field: Field, before: Any, value: Any) -> bool:
+    """Whether this is what a browser sends for what the page shows of `before`: line ends and blanks at the ends are
+    the form's doing, not a person's."""
+    shown = field.prepare_value(before)
+    if not isinstance(shown, str):
+        return False
+    lines = shown.replace("\r\n", "\n").replace("\r", "\n")
+    sent = lines.replace("\n", "\r\n" if isinstance(field.widget, Textarea) else "")
+    try:
+        return json.dumps(field.clean(sent)) == json.dumps(value)
+    except (ValidationError, TypeError):
+        return False
 
 
 def _name_of(holder: Any) -> Any:

@@ -38,7 +38,7 @@ class WorkflowFilter(DropdownFilter):
 class ChipFilter(admin.SimpleListFilter):
     """A filter whose choices stand above the list as chips, one click each."""
 
-    template = "automations/nothing.html"  # the side sheet leaves it out
+    template = "automations/kept_filter.html"
     chips = True
 
     def has_output(self) -> bool:

@@ -1,14 +1,16 @@
-"""The forms of a workflow's parts. They only read what a person wrote; the definition's own checks judge it."""
+"""The forms of a workflow and its parts. They only read what a person wrote; the definition's own checks judge it."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import Group, User
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from automations import kinds
-from automations.admin.fields import NamesField, RuleField, StructureField
+from automations.admin.fields import EditorWidget, NamesField, RuleField, StructureField
 from automations.models import Action, Condition, Scenario, Trigger, Workflow
+from automations.permissions import ROLES
 
 JOINS = [("", "all of them"), ("any", "any one of them")]
 
@@ -163,3 +165,77 @@ class WorkflowForm(forms.ModelForm):
 
     #: What the last attempt to save this was refused for; set by the admin.
     refused: Iterable[Any] = ()
+
+
+# The pages around a workflow ----------------------------------------------------------------------------------------
+
+ROLE_MEANING = {
+    "viewer": "sees it",
+    "builder": "edits and tests it",
+    "operator": "runs, cancels, replays, rolls back",
+    "approver": "decides its risky steps",
+    "releaser": "releases it",
+    "owner": "all of it, and gives roles",
+}
+
+
+class ImportForm(forms.Form):
+    """A definition as text or as a file."""
+
+    text = forms.CharField(label="Definition", required=False, strip=False, widget=EditorWidget(14))
+    file = forms.FileField(label="Or a file", required=False)
+    incomplete = forms.BooleanField(
+        label="Accept an unfinished definition", required=False, help_text="What is missing becomes a finding."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        file = cleaned.get("file")
+        cleaned["source"] = file.read() if file else cleaned.get("text", "")
+        if not cleaned["source"]:
+            raise forms.ValidationError("Paste a definition or choose a file.")
+        return cleaned
+
+
+class DuplicateForm(forms.Form):
+    slug = forms.SlugField(max_length=100, help_text="Lower-case letters, digits and hyphens.")
+    name = forms.CharField(max_length=200, required=False)
+
+
+class RenameForm(forms.Form):
+    """Renames a step everywhere it is read."""
+
+    old = forms.ChoiceField(label="Step")
+    new = forms.CharField(label="New key", max_length=60, help_text="Small letters, digits and _, as in send_note.")
+
+    def __init__(self, *args: Any, workflow: Workflow, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        keys = workflow.actions.values_list("key", flat=True)
+        self.fields["old"].choices = [(key, key) for key in keys]  # type: ignore[attr-defined]
+
+
+class HolderForm(forms.Form):
+    """A person or a group."""
+
+    user = forms.ModelChoiceField(
+        User.objects.filter(is_active=True).order_by("username"), required=False, label="Person"
+    )
+    group = forms.ModelChoiceField(Group.objects.order_by("name"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if bool(cleaned.get("user")) == bool(cleaned.get("group")):
+            raise forms.ValidationError("Choose a person or a group.")
+        return cleaned
+
+
+class AccessForm(HolderForm):
+    """One more grant: a holder and a role."""
+
+    role = forms.ChoiceField(choices=[(role, f"{role}: {ROLE_MEANING[role]}") for role in ROLES])
+
+    def entry(self) -> dict[str, str]:
+        """The grant, as `access.give` takes it."""
+        given = self.cleaned_data
+        holder = {"user": given["user"].get_username()} if given["user"] else {"group": given["group"].name}
+        return {**holder, "role": given["role"]}

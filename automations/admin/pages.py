@@ -2,22 +2,21 @@
 
 from typing import Any
 
-from django import forms
-from django.contrib.auth.models import Group, User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 
 from automations import access, documents, html, releases
 from automations.admin import story
 from automations.admin.base import ProductAdmin, act, verbs_of
-from automations.admin.fields import EditorWidget
+from automations.admin.forms import ROLE_MEANING, AccessForm, DuplicateForm, ImportForm, RenameForm
 from automations.admin.history import changes_of
 from automations.documents import references
 from automations.engine.errors import AutomationError, DefinitionError, Problem
 from automations.gate import Gate
 from automations.models import Mode, Workflow
-from automations.permissions import ROLES, may_create
+from automations.permissions import may_create
 from automations.plans import problems
+from automations.refusals import Invalid
 
 #: The guide's chapters, by which the gate is read.
 CHAPTERS = {
@@ -28,71 +27,6 @@ CHAPTERS = {
     5: "Guard its risks",
     6: "Watch over it",
 }
-ROLE_MEANING = {
-    "viewer": "sees it",
-    "builder": "edits and tests it",
-    "operator": "runs, cancels, replays, rolls back",
-    "approver": "decides its risky steps",
-    "releaser": "releases it",
-    "owner": "all of it, and gives roles",
-}
-
-
-class ImportForm(forms.Form):
-    """A definition as text or as a file."""
-
-    text = forms.CharField(label="Definition", required=False, strip=False, widget=EditorWidget(14))
-    file = forms.FileField(label="Or a file", required=False)
-    incomplete = forms.BooleanField(
-        label="Accept an unfinished definition", required=False, help_text="What is missing becomes a finding."
-    )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        file = cleaned.get("file")
-        cleaned["source"] = file.read() if file else cleaned.get("text", "")
-        if not cleaned["source"]:
-            raise forms.ValidationError("Paste a definition or choose a file.")
-        return cleaned
-
-
-class DuplicateForm(forms.Form):
-    slug = forms.SlugField(max_length=100, help_text="Lower-case letters, digits and hyphens.")
-    name = forms.CharField(max_length=200, required=False)
-
-
-class RenameForm(forms.Form):
-    """Renames a step everywhere it is read."""
-
-    old = forms.ChoiceField(label="Step")
-    new = forms.CharField(label="New key", max_length=60, help_text="Small letters, digits and _, as in send_note.")
-
-    def __init__(self, *args: Any, workflow: Workflow, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        keys = workflow.actions.values_list("key", flat=True)
-        self.fields["old"].choices = [(key, key) for key in keys]  # type: ignore[attr-defined]
-
-
-class AccessForm(forms.Form):
-    """One more grant: a person or a group, and a role."""
-
-    user = forms.ModelChoiceField(
-        User.objects.filter(is_active=True).order_by("username"), required=False, label="Person"
-    )
-    group = forms.ModelChoiceField(Group.objects.order_by("name"), required=False)
-    role = forms.ChoiceField(choices=[(role, f"{role}: {ROLE_MEANING[role]}") for role in ROLES])
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if bool(cleaned.get("user")) == bool(cleaned.get("group")):
-            raise forms.ValidationError("Choose a person or a group.")
-        return cleaned
-
-    def entry(self) -> dict[str, str]:
-        """The grant, as `access.give` takes it."""
-        given = self.cleaned_data
-        holder = {"user": given["user"].get_username()} if given["user"] else {"group": given["group"].name}
-        return {**holder, "role": given["role"]}
 
 
 class WorkflowPages(ProductAdmin):
@@ -155,9 +89,10 @@ class WorkflowPages(ProductAdmin):
         context = {
             "triggers": story.triggers(document),
             "steps": story.steps(document),
-            "findings": [*problems(document), *references.problems(document)],
+            "findings": findings(document),
             "chapters": chapters(gate),
             "gate": gate,
+            "unreleased": releases.unreleased_changes(workflow),
             "alerts": html.brief(workflow.alerts) if workflow.alerts else "",
             **self.overview_context(request, workflow),
         }
@@ -218,7 +153,7 @@ class WorkflowPages(ProductAdmin):
             if not version.isdecimal():
                 raise Invalid.at("version", "Choose a version.")
             return releases.rollback(
-                workflow, version=version, by=request.user, note=note, runs=_runs(given.get("runs"))
+                workflow, version=int(version[:9]), by=request.user, note=note, runs=_runs(given.get("runs"))
             )
 
         back = self.address_of("releases", workflow.pk)
@@ -324,6 +259,12 @@ class WorkflowPages(ProductAdmin):
         lead = "Its key changes in the graph, in expressions, texts, conditions and scenarios alike."
         context = {"form": form, "submit": "Rename", "lead": lead}
         return self.workflow_page(request, workflow, "", "automations/workflow/form.html", context)
+
+
+def findings(document: dict[str, Any]) -> list[tuple[str, Problem]]:
+    """What a draft still lacks, and what is odd about it, each with its place in people's words."""
+    found = [*problems(document), *references.problems(document)]
+    return [(story.place(document, problem.path), problem) for problem in found]
 
 
 def modes(workflow: Workflow, verbs: frozenset[str]) -> list[tuple[str, str]]:

@@ -7,13 +7,14 @@ from django.contrib.auth.admin import GroupAdmin as StockGroupAdmin
 from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
 from automations import html
 from automations.admin.base import ProductAdmin
+from automations.admin.sharing import SharingAdmin
 from automations.permissions import may_manage
 
 admin.site.unregister(User)
@@ -46,13 +47,13 @@ class AccountAdmin(ProductAdmin):
 
 
 @admin.register(User)
-class PersonAdmin(AccountAdmin, StockUserAdmin):
+class PersonAdmin(SharingAdmin, AccountAdmin, StockUserAdmin):  # type: ignore[misc]
+    change_form_outer_after_template = "automations/person.html"
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "full_name", "email", "state", "seen")
     list_filter = ()
-    list_filter_submit = False
     filter_horizontal = ()
     fieldsets = (
         (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
@@ -60,6 +61,14 @@ class PersonAdmin(AccountAdmin, StockUserAdmin):
         ("Rights on the whole installation", {"fields": ("is_staff", "user_permissions"), "classes": ("collapse",)}),
     )
     empty = ("No people", "")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        person = self.row(request, object_id)
+        return super().change_view(
+            request, object_id, form_url, {**self.sharing(request, person), **(extra_context or {})}
+        )
 
     def allowed(self, user: Any, verb: str, row: Any) -> bool:
         if isinstance(row, User) and row.is_superuser and verb != "view" and not user.is_superuser:
@@ -91,7 +100,7 @@ class PersonAdmin(AccountAdmin, StockUserAdmin):
 
 
 @admin.register(Group)
-class TeamAdmin(AccountAdmin, StockGroupAdmin):
+class TeamAdmin(AccountAdmin, StockGroupAdmin):  # type: ignore[misc]
     list_display = ("name", "members")
     filter_horizontal = ()
     empty = ("No groups yet", "A group is a team: give it roles on workflows, and people get them by joining.")

@@ -7,6 +7,7 @@ from typing import Any
 from automations import kinds
 from automations.engine import graph
 from automations.engine.operators import OPERATORS, shown
+from automations.engine.paths import read, show
 
 LONGEST = 240
 #: How an operator reads in "event.order.total … 100".
@@ -93,6 +94,26 @@ def _sentence(kind: Any, part: Mapping[str, Any]) -> str:
         return kind.sentence(part.get("config") or {})
     except Exception:  # a draft may hold anything; the findings say what is wrong with it
         return kind.label
+
+
+#: How the first part of a path is called on screens.
+_NOUNS = {"triggers": "trigger", "actions": "step", "scenarios": "scenario", "conditions": "condition"}
+_SETTINGS = {"config": "settings", "when": "only when", "filter": "only if", "needs": "after"}
+
+
+def place(document: Mapping[str, Any], text: str) -> str:
+    """Where a problem is, in people's words: `actions[1].config.path` is "step notify, settings: path"."""
+    path = read(text) or ()
+    if len(path) < 2 or path[0] not in _NOUNS:
+        return text
+    parts, name = document.get(str(path[0])) or [], path[1]
+    if isinstance(parts, list) and isinstance(name, int) and name < len(parts):
+        name = parts[name].get("key") or parts[name].get("name") or name + 1
+    where = f"{_NOUNS[str(path[0])]} {name}"
+    if len(path) == 2:
+        return where
+    setting, rest = _SETTINGS.get(str(path[2]), str(path[2])), show(path[3:])
+    return f"{where}, {setting}" + (f": {rest}" if rest else "")
 
 
 def condition(tree: Any, conditions: Mapping[str, Any]) -> str:

@@ -21,11 +21,9 @@ from automations.admin.filters import ModeFilter
 from automations.admin.forms import WorkflowForm
 from automations.admin.parts import INLINES
 from automations.admin.story import setting_hints
-from automations.documents import references
 from automations.engine.errors import DefinitionError, Problem
 from automations.models import Workflow
 from automations.permissions import may, may_create, visible_to
-from automations.plans import problems
 from automations.refusals import Invalid, Stale
 from automations.templatetags.product import mode_pill
 
@@ -46,6 +44,7 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
     search_fields = ("slug", "name", "description", "process")
     search_help_text = "Name, slug, description or process"
     sortable_by = ("title", "updated")
+    change_list_template = "automations/workflow/list.html"
     change_form_template = "automations/workflow/change_form.html"
     warn_unsaved_form = True
     empty = (
@@ -141,7 +140,7 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
             return HttpResponseRedirect(self.address_of("overview", workflow.pk))
         context = {
             "tabs": self.tabs(workflow, verbs, "change"),
-            "findings": findings(workflow),
+            "findings": pages.findings(documents.document_of(workflow)),
             "kinds": {name: setting_hints(kind) for name, kind in [*kinds.triggers.items(), *kinds.actions.items()]},
             "title": f"Edit {workflow}",
             "show_delete": False,
@@ -181,7 +180,7 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
         for left_out in saved.not_applied:
             messages.warning(request, f"{left_out['path']}: {left_out['message']}")
         if saved.findings:
-            messages.info(request, f"Saved. Still to be completed: {len(saved.findings)}.")
+            messages.info(request, f"Saved. To look at: {len(saved.findings)}.")
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """The parts were saved with the document."""
@@ -199,9 +198,3 @@ class WorkflowAdmin(pages.WorkflowPages, HistoryAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Workflow) -> None:
         workflows.delete(obj, by=request.user)
-
-
-def findings(workflow: Workflow) -> list[Problem]:
-    """What the draft still lacks, in the document's order."""
-    document = documents.document_of(workflow)
-    return [*problems(document), *references.problems(document)]

@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from automations import releases
+from automations import plans, releases
 from automations.api.base import CONFLICT, Api, Body, ListApi, ProblemSerializer, etag, find
 from automations.api.fields import AnyJSON, JSONObject, Text
 from automations.api.workflows import WorkflowSerializer
@@ -194,7 +194,7 @@ def _version(request: Request, id: int) -> Version:
 
 def _other(workflow: Workflow, against: str) -> dict[str, Any]:
     if against == "draft":
-        return document_of(workflow)
+        return plans.resolve(document_of(workflow))  # a version has the text of its shared conditions
     number = int(against) if against.isascii() and against.isdigit() and len(against) < 10 else 0
     found = workflow.versions.filter(number=number).values_list("document", flat=True).first()
     if found is None:

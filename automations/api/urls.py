@@ -28,5 +28,6 @@ urlpatterns = [
     path("connections", connections.Connections.as_view()),
     path("connections/<str:slug>", connections.OneConnection.as_view()),
     path("conditions", conditions.Conditions.as_view()),
+    path("conditions/<int:id>", conditions.OneCondition.as_view()),
     path("conditions/<int:id>/used-by", conditions.UsedBy.as_view()),
 ]

@@ -7,15 +7,15 @@ from typing import Any
 import django_filters
 from django.db.models import F, QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from automations import documents, workflows
+from automations import documents, releases, workflows
 from automations.api.base import CONFLICT, IF_MATCH, STALE, Api, Body, ListApi, etag, expected_revision
-from automations.api.fields import FindingSerializer, NotAppliedSerializer, Text
+from automations.api.fields import AnyJSON, FindingSerializer, NotAppliedSerializer, Text
 from automations.models import Mode, Workflow
 from automations.permissions import require, visible_to
 
@@ -43,6 +43,26 @@ class WorkflowSerializer(serializers.ModelSerializer):
         if numbers is not None or workflow.current_version_id is None:
             return numbers
         return workflow.versions.values_list("number", flat=True).get(pk=workflow.current_version_id)
+
+
+class UnreleasedSerializer(serializers.Serializer):
+    """What the draft does otherwise than the current version."""
+
+    path = serializers.CharField()
+    before = AnyJSON(required=False)
+    after = AnyJSON(required=False)
+    shared = serializers.CharField(required=False, help_text="The shared condition whose text has changed.")
+
+
+class OneWorkflowSerializer(WorkflowSerializer):
+    unreleased_changes = serializers.SerializerMethodField()
+
+    class Meta(WorkflowSerializer.Meta):
+        fields = [*WorkflowSerializer.Meta.fields, "unreleased_changes"]
+
+    @extend_schema_field(UnreleasedSerializer(many=True))
+    def get_unreleased_changes(self, workflow: Workflow) -> Any:
+        return releases.unreleased_changes(workflow)
 
 
 class SavedSerializer(serializers.Serializer):
@@ -110,10 +130,10 @@ class Workflows(ListApi):
 
 
 class OneWorkflow(Api):
-    @extend_schema(responses=WorkflowSerializer)
+    @extend_schema(responses=OneWorkflowSerializer)
     def get(self, request: Request, id: str) -> Response:
         workflow = self.workflow(id)
-        return Response(WorkflowSerializer(workflow).data, headers=etag(workflow))
+        return Response(OneWorkflowSerializer(workflow).data, headers=etag(workflow))
 
     @extend_schema(
         parameters=[IF_MATCH], request=OpenApiTypes.OBJECT, responses={200: SavedWorkflowSerializer, 412: STALE}

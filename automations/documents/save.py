@@ -56,6 +56,7 @@ def save(
     a slug that is taken. `by` None is the system. Raises DefinitionError (all that is wrong), PermissionDenied, Stale.
     """
     target = _target(document, by, workflow)
+    Epoch.advance()  # first: a change of a shared condition comes wholly before this one, or wholly after it
     created = target.pk is None
     if new and not created:
         raise _taken()
@@ -69,7 +70,6 @@ def save(
     _save_parts(target, applied, by=by, reason=reason)
     _save_conditions(target, applied.get("conditions") or {}, by=by, reason=reason)
     write_listeners(target)
-    Epoch.advance()
     draft = document_of(target)
     return Saved(target, created, not_applied, [*plans.problems(draft), *references.problems(draft)])
 

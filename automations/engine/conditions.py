@@ -23,7 +23,7 @@ from automations.engine.judging import (
     of_expression,
     of_field,
 )
-from automations.engine.operators import OPERATORS, Operator, shown, type_name
+from automations.engine.operators import ALIASES, OPERATORS, Operator, shown, type_name
 from automations.engine.paths import Path, read, show, suggestion
 from automations.engine.templates import Template, has_template, read_template
 
@@ -170,7 +170,8 @@ class ConditionReader:
     def reference(self, name: Any, path: Path) -> Judge | None:
         if isinstance(name, str) and name in self.conditions:
             return self.named(name, path)
-        self.wrong(path, f"There is no condition named “{name}”.", suggestion(str(name), self.conditions))
+        fix = suggestion(str(name), self.conditions) or "Define it under `conditions`."
+        self.wrong(path, f"There is no condition named “{name}”.", fix)
         return None
 
     def expression(self, source: Any, path: Path) -> Judge | None:
@@ -201,7 +202,9 @@ class ConditionReader:
         if name is None:
             self.wrong((*path, "operator"), "The rule has no operator.", suggestion("", OPERATORS))
         elif not isinstance(name, str) or name not in OPERATORS:
-            self.wrong((*path, "operator"), f"“{name}” is not an operator.", suggestion(str(name), OPERATORS))
+            near = ALIASES.get(str(name).lower().replace(" ", "_"))
+            fix = f"Did you mean “{near}”?" if near else suggestion(str(name), OPERATORS)
+            self.wrong((*path, "operator"), f"{shown(name)} is not an operator.", fix)
         else:
             return OPERATORS[name]
         return None

@@ -18,6 +18,9 @@ import re2
 from automations.engine import durations, times
 from automations.engine.durations import DurationError
 
+PATTERN_LIMIT = 1_000
+"""Characters of a regular expression."""
+
 _QUIET = re2.Options()
 _QUIET.log_errors = False
 
@@ -116,7 +119,7 @@ def is_duration(value: Any) -> bool:
 
 
 def is_pattern(value: Any) -> bool:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > PATTERN_LIMIT:
         return False
     try:
         pattern(value)
@@ -218,7 +221,7 @@ _TABLE = (
              lambda f, v, _: not _contains(f, v)),
     Operator("starts_with", "that starts with", _TEXT, is_text, _of_text(lambda f, v: f.startswith(v))),
     Operator("ends_with", "that ends with", _TEXT, is_text, _of_text(lambda f, v: f.endswith(v))),
-    Operator("matches", "that matches", "a regular expression (RE2)", is_pattern,
+    Operator("matches", "that matches", "a regular expression (RE2) of at most 1,000 characters", is_pattern,
              _of_text(lambda f, v: pattern(v).search(f) is not None)),
     Operator("exists", "to be present", "no value", None, lambda f, v, _: True),
     Operator("missing", "to be absent", "no value", None, lambda f, v, _: False),
@@ -234,3 +237,22 @@ _TABLE = (
 
 OPERATORS: dict[str, Operator] = {operator.name: operator for operator in _TABLE}
 """All operators by name, in the order people read them."""
+
+ALIASES: dict[str, str] = {
+    **dict.fromkeys(("=", "==", "===", "equals", "equal", "is"), "eq"),
+    **dict.fromkeys(("!=", "<>", "not", "not_eq", "neq", "not_equals", "not_equal", "is_not"), "ne"),
+    **dict.fromkeys((">", "greater", "greater_than", "more_than", "above", "over"), "gt"),
+    **dict.fromkeys((">=", "ge", "greater_or_equal", "greater_than_or_equal", "at_least"), "gte"),
+    **dict.fromkeys(("<", "less", "less_than", "below", "under"), "lt"),
+    **dict.fromkeys(("<=", "le", "less_or_equal", "less_than_or_equal", "at_most"), "lte"),
+    **dict.fromkeys(("one_of", "any_of"), "in"),
+    **dict.fromkeys(("none_of", "nin"), "not_in"),
+    **dict.fromkeys(("includes", "has", "like"), "contains"),
+    **dict.fromkeys(("regex", "regexp", "~", "=~", "match"), "matches"),
+    **dict.fromkeys(("present", "is_present", "defined", "is_set"), "exists"),
+    **dict.fromkeys(("absent", "not_exists", "undefined", "is_missing", "not_present"), "missing"),
+    **dict.fromkeys(("empty", "blank", "is_blank"), "is_empty"),
+    **dict.fromkeys(("earlier_than",), "before"),
+    **dict.fromkeys(("later_than", "since"), "after"),
+}
+"""What people call an operator elsewhere."""

@@ -12,7 +12,8 @@ from automations.engine.errors import Problem
 from automations.engine.templates import Template
 
 RISKS = ("none", "read", "reversible", "irreversible", "money")
-SAFETIES = ("safe", "keyed", "unsafe", "exactly_once")
+SAFETIES = ("safe", "keyed", "unsafe")
+"""What an action may say of itself; a kind may also answer `exactly_once`."""
 
 Join = Literal["all", "any"] | int
 

@@ -54,7 +54,9 @@ class References:
     def _step(self, place: Path, path: Path, key: str | None) -> None:
         step = str(path[1])
         if step not in self.keys:
-            self.findings.wrong(place, f"There is no step “{step}”.", suggestion(step, self.keys))
+            self.findings.wrong(
+                place, f"There is no step “{step}”.", suggestion(step, self.keys) or "Add the step first."
+            )
             return
         if len(path) > 2 and path[2] not in STEP_FIELDS:
             fix = f"Did you mean “{show((*path[:2], 'output', *path[2:]))}”?"

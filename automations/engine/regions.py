@@ -155,7 +155,8 @@ def _between(low: Any, high: Any) -> list[Any]:
 
 def _axis(path: Path, asked: Sequence[Leaf]) -> Axis | None:
     """The field's classes; None where it needs too many samples."""
-    axis, classes = Axis(path), {}
+    axis = Axis(path)
+    classes: dict[Any, Any] = {}
     drawn = samples(asked)
     if len(drawn) > SAMPLES:
         return None

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 
 from automations.engine.findings import Findings
-from automations.engine.operators import shown
+from automations.engine.operators import shown, type_name
 from automations.engine.paths import Path, suggestion
 from automations.engine.templates import has_template, is_template
 
@@ -51,7 +51,8 @@ def relaxed(schema: Any) -> Any:
     """
     if isinstance(schema, bool):
         return schema
-    return {"anyOf": [{"type": "string", "pattern": r"\{\{"}, _relaxed_inside(schema)]}
+    words = {name: schema[name] for name in ("title", "description", "default", "examples") if name in schema}
+    return {"anyOf": [{"type": "string", "pattern": r"\{\{"}, _relaxed_inside(schema)], **words}
 
 
 def _relaxed_inside(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,26 +117,69 @@ def _at(value: Any, path: list[Any]) -> Any:
 def _note(error: Any, config: Mapping[str, Any], schema: Mapping[str, Any], path: Path, findings: Findings) -> bool:
     """Note one error; return whether it is merely incomplete."""
     place = (*path, *error.instance_path)
-    kind = error.kind.name
+    kind, value = error.kind.name, _at(config, error.instance_path)
     if kind == "required":
         key = error.kind.property
         state = "is empty" if not error.instance_path and key in config else "is missing"
-        findings.incomplete((*place, key), f"The setting “{key}” {state}.")
+        findings.incomplete((*place, key), f"The setting “{key}” {state}.", _words(_around(schema, error), key))
         return True
     if kind in {"anyOf", "oneOf"} and (ways := _missing_ways(error)):
         findings.incomplete(place, f"Something is missing: needed is {' or '.join(ways)}.")
         return True
     if kind in {"additionalProperties", "unevaluatedProperties"}:
-        known = schema.get("properties", {}) if not error.instance_path else ()
+        known = _around(schema, error).get("properties", {})
         for key in error.kind.unexpected:
             findings.wrong((*place, key), f"“{key}” is not known here.", suggestion(key, known))
     elif kind == "enum":
         options = [option for option in error.kind.options if isinstance(option, str)]
-        value = _at(config, error.instance_path)
         findings.wrong(place, f"{shown(value)} is not possible here.", suggestion(str(value), options))
     else:
-        findings.wrong(place, error.message[:500])
+        findings.wrong(place, _told(error, value))
     return False
+
+
+_TYPES = {
+    "string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false", "array": "a list",
+    "object": "an object", "null": "null",
+}  # fmt: skip
+
+
+def _told(error: Any, value: Any) -> str:
+    """What is wrong, and what would be right."""
+    kind = error.kind.name
+    branches = [inner for branch in getattr(error.kind, "context", ()) for inner in branch]
+    types = error.kind.types if kind == "type" else [name for inner in branches for name in _types(inner, error)]
+    if types and (kind == "type" or all(_types(inner, error) for inner in branches)):
+        needed = " or ".join(dict.fromkeys(_TYPES.get(name, name) for name in types))
+        return f"This is {type_name(value)} ({shown(value)}), needed {needed}."
+    if kind in {"anyOf", "oneOf"} and branches:
+        return f"No way of writing this fits: {'; '.join(dict.fromkeys(inner.message for inner in branches))}"[:500]
+    if kind == "minItems":
+        return f"This has {len(value)} items, needed at least {error.kind.limit}."
+    return str(error.message)[:500]
+
+
+def _types(inner: Any, outer: Any) -> list[str]:
+    same_place = list(inner.instance_path) == list(outer.instance_path)
+    return list(inner.kind.types) if inner.kind.name == "type" and same_place else []
+
+
+def _around(schema: Mapping[str, Any], error: Any) -> Mapping[str, Any]:
+    """The part of the schema that an error is about."""
+    node: Any = schema
+    for part in list(error.schema_path)[:-1]:
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            return {}
+    return node if isinstance(node, Mapping) else {}
+
+
+def _words(schema: Mapping[str, Any], key: str) -> str:
+    """What stands in the schema for people who have to fill this in."""
+    words = schema.get("properties", {}).get(key)
+    told = words.get("description") or words.get("title") if isinstance(words, Mapping) else ""
+    return f"Add {key}: {told.rstrip('.')}." if told else f"Add {key}."
 
 
 def _missing_ways(error: Any) -> list[str]:

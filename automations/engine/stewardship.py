@@ -103,11 +103,13 @@ def _expect(scenario: Fields, keys: Collection[str]) -> None:
         for index, key in enumerate(listed):
             if key not in keys:
                 path = (*expect.at(name), index)
-                scenario.findings.wrong(path, f"There is no step “{key}”.", suggestion(key, keys))
+                scenario.findings.wrong(
+                    path, f"There is no step “{key}”.", suggestion(key, keys) or "Add the step first."
+                )
     _known(scenario.findings, expect.at("outputs"), expect.mapping("outputs"), keys)
 
 
 def _known(findings: Findings, path: Path, named: Any, keys: Collection[str]) -> None:
     for key in named:
         if key not in keys:
-            findings.wrong((*path, key), f"There is no step “{key}”.", suggestion(key, keys))
+            findings.wrong((*path, key), f"There is no step “{key}”.", suggestion(key, keys) or "Add the step first.")

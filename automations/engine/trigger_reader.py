@@ -90,7 +90,7 @@ class TriggerReader:
         try:
             return validator(schema)
         except SchemaError as error:
-            fields.wrong("contract", f"This is not a JSON Schema: {error}")
+            fields.wrong("contract", f"This is not a JSON Schema: {error}", "Write {type: object, required: [id]}.")
             return None
 
 

@@ -25,7 +25,7 @@ class EventTrigger(TriggerKind):
     }
 
     def routes(self, config: Mapping[str, Any]) -> list[str]:
-        return [f"event:{name}" for name in config.get("types", [])]
+        return [f"event:{name}" for name in config.get("types") or []]
 
     def sentence(self, config: Mapping[str, Any]) -> str:
-        return f"When {' or '.join(config.get('types', [])) or 'an event'} arrives"
+        return f"When {' or '.join(config.get('types') or []) or 'an event'} arrives"

@@ -1,3 +1,3 @@
 """Execution's screens, one file per noun; this is the table of contents."""
 
-from runs.admin import batches, dead_letters, events, runs, workers, workflows  # noqa: F401
+from runs.admin import approvals, batches, dead_letters, events, runs, workers, workflows  # noqa: F401

@@ -54,7 +54,7 @@ class FingerprintFilter(admin.SimpleListFilter):
 
     title = "fingerprint"
     parameter_name = "fingerprint"
-    template = "automations/nothing.html"
+    template = "automations/kept_filter.html"
     chips = True
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -264,7 +264,6 @@ def _ids(request: HttpRequest) -> list[int]:
 
 def _cleaned(form: forms.Form) -> dict[str, Any]:
     if not form.is_valid():
-        raise ValueError(
-            " ".join(f"{name}: {text}" for name, texts in form.errors.as_data().items() for e in texts for text in e)
-        )
+        told = (f"{name}: {text}" for name, texts in form.errors.items() for text in map(str, texts))
+        raise ValueError(" ".join(told))
     return form.cleaned_data

@@ -10,6 +10,7 @@ from django.utils import timezone
 from automations.admin.filters import last_id_before
 from automations.models import Mode, Workflow
 from automations.permissions import visible_to
+from runs import approvers
 from runs.admin import rights
 from runs.models import DeadLetter, Run, Worker
 from runs.states import DeadLetterState, RunStatus
@@ -23,7 +24,9 @@ def home(user: Any) -> dict[str, Any]:
     letters = rights.of_visible_workflows(DeadLetter.objects.filter(state=DeadLetterState.OPEN), user)
     day = _last_day(user)
     workflows = visible_to(user)
+    waiting = approvers.waiting_for(user)
     return {
+        "approvals": waiting.select_related("workflow", "run").defer("input", "run__outputs", "run__error")[:SHOWN],
         "letters": letters.select_related("workflow", "owner").order_by("-id")[:SHOWN],
         "letter_count": _bounded(letters),
         "day": {

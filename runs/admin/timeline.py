@@ -51,8 +51,7 @@ def steps(run: Run, *, payloads: bool) -> list[Row]:
     for key in [*definition, *(key for key in by_key if key not in definition)]:
         part = definition.get(key, {})
         found_steps: list[Step | None] = [*by_key.get(key, ())]
-        for step in found_steps or [None]:
-            rows.append(_row(key, part, step, start, end))
+        rows += [_row(key, part, step, start, end) for step in found_steps or [None]]
     return rows
 
 

@@ -203,7 +203,7 @@ class Logs(ListApi):
 
     def get_serializer_context(self) -> dict[str, Any]:
         if self.described_only:
-            return super().get_serializer_context()
+            return {}
         run = self.run
         seen = Sight(self.request.user).payload(run.workflow_id, simulated=run.mode == Run.Mode.SIMULATE)
         return {**super().get_serializer_context(), "payload": seen}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from runs.api import dead_letters, events, runs, testing
+from runs.api import approvals, dead_letters, events, runs, testing
 
 urlpatterns = [
     path("workflows/<str:id>/run-test", testing.RunTest.as_view()),
@@ -14,6 +14,14 @@ urlpatterns = [
     path("runs/<int:id>/logs", runs.Logs.as_view()),
     path("runs/<int:id>/cancel", runs.Cancel.as_view()),
     path("runs/<int:id>/replay", runs.Replay.as_view()),
+    path("approvals", approvals.Approvals.as_view()),
+    path("approvals/decide", approvals.DecideMany.as_view()),
+    path("approvals/<int:id>", approvals.OneApproval.as_view()),
+    path("approvals/<int:id>/approve", approvals.Approve.as_view()),
+    path("approvals/<int:id>/reject", approvals.Reject.as_view()),
+    path("approvals/<int:id>/ask", approvals.Ask.as_view()),
+    path("approvals/<int:id>/delegate", approvals.Delegate.as_view()),
+    path("approvals/<int:id>/withdraw", approvals.Withdraw.as_view()),
     path("events", events.Events.as_view()),
     path("events/<int:id>", events.OneEvent.as_view()),
     path("evaluations", events.Evaluations.as_view()),

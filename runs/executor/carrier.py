@@ -20,7 +20,7 @@ from runs.database import Clock, is_postgres
 from runs.executor import carry
 from runs.executor.database_thread import Buried, DatabaseThread
 from runs.executor.effects import LiveEffects, Services
-from runs.executor.hand import Hand, cancelled
+from runs.executor.hand import Hand, look_again
 from runs.executor.perform import Outcome, perform, rendered_input
 from runs.executor.record import Committed, Entry, commit
 from runs.executor.rehearse import rehearse
@@ -99,7 +99,8 @@ class Carrier:
         unsafe = [key for key, _ in entry.effects if hand.plan.by_key[key].safety == "unsafe"]
         for key in unsafe:
             self._intend(hand, entry, key, dict(entry.effects)[key])
-        pending_only = not (entry.letters or entry.status or entry.letting or unsafe or hand.waiting_commit)
+        asking = entry.requests or entry.voids
+        pending_only = not (entry.letters or entry.status or entry.letting or unsafe or asking or hand.waiting_commit)
         if entry.effects and pending_only and _pure_only(hand, entry):
             # Outcomes of pure kinds ride along with the next commit: recomputed after a crash, they come out the same.
             self._act(hand, entry)
@@ -240,13 +241,15 @@ class Carrier:
 
     async def look_again(self, moved: dict[int, int]) -> None:
         """Something happened to runs in hand: read what may have changed, then decide again."""
-        runs = {self.hands[i].run.id: self.hands[i] for i in moved if i in self.hands}
-        gone = await self.store.patient(cancelled, list(runs))
-        for run, hand in runs.items():
+        hands = [self.hands[i] for i in moved if i in self.hands]
+        gone, approvals = await self.store.patient(look_again, hands)
+        for hand in hands:
+            if hand.waiting_commit or self.hands.get(hand.id) is not hand:
+                continue  # what it is recording compares the signals, and looks again
             hand.seen = moved[hand.id]
-            hand.state.cancelled = run in gone
-            if not hand.waiting_commit:
-                self._go_on(hand, Entry(hand))
+            hand.state.cancelled = hand.run.id in gone
+            hand.approvals = approvals.get(hand.run.id, hand.approvals)
+            self._go_on(hand, Entry(hand))
 
 
 def _pure_only(hand: Hand, entry: Entry) -> bool:

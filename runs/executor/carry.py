@@ -17,10 +17,11 @@ from automations.engine.parts import ActionPlan
 from automations.engine.retry import next_attempt
 from automations.engine.state import Decision, StepState
 from runs.agenda import ALONE, Letting
+from runs.executor import approving
 from runs.executor.hand import Hand
 from runs.executor.perform import Outcome, compute
 from runs.executor.record import Entry, LogRow, StepRow
-from runs.states import RunStatus, StepStatus
+from runs.states import ApprovalState, RunStatus, StepStatus
 
 UNKNOWN = StepError(
     "unknown_outcome",
@@ -57,6 +58,7 @@ def advance(hand: Hand, entry: Entry, now: datetime, *, parallel: bool = True) -
     2. Steps with an effect are listed in `entry.effects`, to be performed once the entry is committed.
     3. With nothing under way the run is finished, or released until its next moment.
     """
+    _take_decisions(hand, entry, now)
     while True:
         decision = decide(hand.plan, hand.state, now, parallel=parallel)
         if not _take_in(hand, entry, decision, now):
@@ -69,6 +71,17 @@ def advance(hand: Hand, entry: Entry, now: datetime, *, parallel: bool = True) -
     elif not hand.waiting_commit:
         entry.status = RunStatus.WAITING
         entry.letting = Letting(hand.id, hand.taken.claim, hand.seen, decision.wake_at)
+
+
+def _take_decisions(hand: Hand, entry: Entry, now: datetime) -> None:
+    """What people, or time, said about steps that await an approval: look at the step again, or skip it."""
+    for key, asked in approving.decided(hand).items():
+        if asked.state in (ApprovalState.APPROVED, ApprovalState.VOID):
+            step = hand.state.steps[key]
+            step.status, step.due_at, step.reason = StepStatus.PENDING.value, None, asked.reason
+        else:
+            _settle(hand, entry, key, StepStatus.SKIPPED, now, asked.reason)
+            entry.log.append(LogRow(now, "info", key, f"Skipped: {asked.reason}"))
 
 
 def _take_in(hand: Hand, entry: Entry, decision: Decision, now: datetime) -> bool:
@@ -90,11 +103,16 @@ def _take_in(hand: Hand, entry: Entry, decision: Decision, now: datetime) -> boo
             continue
         action = hand.plan.by_key[ready.key]
         if missing := uncarried(action):
-            give_up(hand, entry, action, StepError("unsupported", f"`{missing}` is not carried out yet.", retryable=False), now)
+            refused = StepError("unsupported", f"`{missing}` is not carried out yet.", retryable=False)
+            give_up(hand, entry, action, refused, now)
             changed = True
             continue
         step = hand.state.steps.setdefault(ready.key, StepState("pending"))
         step.ready_at = ready.ready_at
+        if approving.must_wait(hand, entry, action, ready.ready_at, now):
+            entry.steps[ready.key] = _row(hand, action, step)
+            changed = True
+            continue
         hand.started.setdefault(ready.key, now)
         if ready.verdict:
             step.reason, hand.read[ready.key] = ready.verdict.reason, ready.verdict.values
@@ -161,6 +179,7 @@ def _record_failure(
     hand: Hand, entry: Entry, action: ActionPlan, error: StepError, now: datetime, *, status: StepStatus
 ) -> None:
     step = hand.state.steps[action.key]
+    approving.forget(hand, entry, action.key)
     step.status, step.due_at = status.value, None
     step.finished_at = now if status == StepStatus.FAILED else None
     step.error = _error(action, step, error, None)
@@ -211,6 +230,7 @@ def _settle(
     not_reached: bool = False,
 ) -> None:
     step = hand.state.steps.setdefault(key, StepState("pending"))
+    approving.forget(hand, entry, key)
     step.status, step.reason, step.not_reached = status.value, reason, not_reached
     step.finished_at, step.due_at = now, None
     entry.steps[key] = _row(hand, hand.plan.by_key[key], step, values=values)

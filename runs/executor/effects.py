@@ -8,7 +8,7 @@ import smtplib
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import urlencode, urlsplit
 
 from django.core.mail import EmailMultiAlternatives
@@ -89,7 +89,7 @@ class Services:
             raise StepError("missing_connection", f"There is no usable connection {slug}.", retryable=False)
         service = Service(
             base_url=row.base_urls[0].rstrip("/"),
-            auth=row.auth or {},
+            auth=cast("dict[str, Any]", row.auth or {}),
             timeout=seconds(row.timeout) if row.timeout else None,
             allow_private=row.allow_private,
         )

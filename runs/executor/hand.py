@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from asyncio import Task
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,8 @@ from automations.engine.state import RunState, StepState
 from automations.plans import plan_by_id
 from runs.agenda import Taken
 from runs.database import marks, moment, stamp
+from runs.executor import asked
+from runs.executor.asked import Approvals
 from runs.states import RunStatus
 
 
@@ -54,6 +56,7 @@ class Hand:
     waiting_commit: int = 0  # entries of this run in the committer's queue
     wake_at: datetime | None = None
     struck: bool = False
+    approvals: Approvals = field(default_factory=Approvals)
     carried: Any = None  # an Entry of skips and pure outcomes, to ride along with the next commit
 
     @property
@@ -100,6 +103,7 @@ def load(cursor: CursorWrapper, rows: Iterable[Taken], now: datetime) -> tuple[l
             hands.append(_hand(taken[row[0]], row, steps.get(row[0], ())))
         except Unloadable:
             unknown.append(taken[row[0]])
+    read_approvals(cursor, hands)
     return hands, unknown
 
 
@@ -173,17 +177,29 @@ def _step(hand: Hand, row: tuple) -> None:
     )
 
 
+def read_approvals(cursor: CursorWrapper, hands: Iterable[Hand]) -> None:
+    """Read what people, or time, have decided about the steps of these runs."""
+    asking = {hand.run.id: hand for hand in hands if asks(hand)}
+    for run, approvals in asked.read(cursor, [hand.run for hand in asking.values()]).items():
+        asking[run].approvals = approvals
+
+
+def asks(hand: Hand) -> bool:
+    """Whether people decide about steps of this run."""
+    return any(action.approval for action in hand.plan.by_key.values())
+
+
 def _json(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
-def cancelled(ids: Iterable[int]) -> set[int]:
-    """Which of these runs somebody wants cancelled."""
-    ids = list(ids)
+def look_again(hands: Sequence[Hand]) -> tuple[set[int], dict[int, Approvals]]:
+    """(runs somebody wants cancelled, run id → approvals as they are now)."""
+    ids = [hand.run.id for hand in hands]
     if not ids:
-        return set()
+        return set(), {}
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id FROM automations_runs_run WHERE cancelled_at IS NOT NULL AND id IN ({marks(ids)})", ids
         )
-        return {row[0] for row in cursor.fetchall()}
+        return {row[0] for row in cursor.fetchall()}, asked.read(cursor, [h.run for h in hands if asks(h)])

@@ -62,8 +62,8 @@ def rendered_input(hand: Hand, key: str, ready_at: datetime) -> Any:
 def unrendered(error: ExpressionError) -> StepError:
     """Why a config could not be filled in: undecidable (a value is missing, a row cannot be judged), or expression."""
     if isinstance(error, MissingValue):
-        context = {"path": error.path}
-        return StepError("undecidable", f"{error.path} is missing.", retryable=False, cause=str(error), context=context)
+        missing = f"{error.path} is missing."
+        return StepError("undecidable", missing, retryable=False, cause=str(error), context={"path": error.path})
     if isinstance(error, Undecided):
         context = {"path": error.path, "open": error.open}
         return StepError("undecidable", f"{error.message}.", retryable=False, context=context)

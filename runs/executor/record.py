@@ -19,6 +19,8 @@ from automations.models import Epoch
 from runs import agenda, batches
 from runs.agenda import Letting
 from runs.database import Clock, critical, execute_many, for_update, insert, marks, stamp
+from runs.executor import asked
+from runs.executor.asked import Request
 from runs.executor.hand import Hand
 from runs.states import DeadLetterState, StepStatus
 
@@ -64,6 +66,8 @@ class Entry:
     warnings: int = 0
     error: dict[str, Any] | None = None
     letting: Letting | None = None
+    requests: list[Request] = field(default_factory=list)  # approvals to ask for
+    voids: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)  # (step, in states, reason)
     effects: list[tuple[str, datetime]] = field(default_factory=list)  # to perform after the commit
 
     @property
@@ -71,7 +75,7 @@ class Entry:
         return self.letting is not None and self.letting.finished
 
     def empty(self) -> bool:
-        return not (self.steps or self.log or self.letters or self.status or self.letting)
+        return not (self.steps or self.log or self.letters or self.status or self.letting or self.voids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,14 @@ def commit(owner: int, entries: Sequence[Entry], clock: Clock) -> Committed:
         write_steps(cursor, ours)
         _log(cursor, ours)
         _dead_letters(cursor, ours)
+        asking = asked.write(cursor, ours, now)
         _runs(cursor, ours, now)
         lettings = [entry.letting for entry in ours if entry.letting]
         agenda.let_go(cursor, owner, lettings, now)
         _clear_strikes(cursor, ours)
         moved = agenda.unblock(cursor, (key for key in limited if key)) if limited else 0
         missed = any(not one.finished and signals[one.id] != one.seen for one in lettings)
-        return Committed(signals, Epoch.current(), bool(moved or missed))
+        return Committed(signals, Epoch.current(), bool(moved or missed or asking))
 
 
 def fence(cursor: CursorWrapper, owner: int, ids: Sequence[int]) -> dict[int, int]:

@@ -297,4 +297,56 @@ class Migration(migrations.Migration):
             model_name='step',
             constraint=models.UniqueConstraint(fields=('run', 'action', 'index'), name='step_once_per_run'),
         ),
+        migrations.CreateModel(
+            name='Approval',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('step', models.CharField(max_length=60)),
+                ('index', models.IntegerField(default=-1)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('expired', 'Expired'), ('withdrawn', 'Withdrawn'), ('void', 'Void')], default='pending', max_length=10)),
+                ('input', automations.fields.JSONTextField()),
+                ('input_hash', models.CharField(max_length=64)),
+                ('quorum', models.PositiveSmallIntegerField(default=1)),
+                ('policy', automations.fields.JSONTextField(default=dict)),
+                ('decisions', automations.fields.JSONTextField(default=list)),
+                ('reason', models.TextField(blank=True)),
+                ('requested_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField(null=True)),
+                ('notice_at', models.DateTimeField(null=True)),
+                ('escalated', models.BooleanField(default=False)),
+                ('decided_at', models.DateTimeField(null=True)),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='approvals', to='automations_runs.run')),
+                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='approvals', to='automations.workflow')),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Approver',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=150)),
+                ('approval', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='approvers', to='automations_runs.approval')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.AddIndex(
+            model_name='approval',
+            index=models.Index(fields=['state', '-id'], name='approval_by_state'),
+        ),
+        migrations.AddConstraint(
+            model_name='approval',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'pending')), fields=('run', 'step', 'index'), name='approval_pending_once'),
+        ),
+        migrations.AddIndex(
+            model_name='approver',
+            index=models.Index(fields=['name'], name='approver_by_name'),
+        ),
+        migrations.AddConstraint(
+            model_name='approver',
+            constraint=models.UniqueConstraint(fields=('approval', 'name'), name='approver_once'),
+        ),
     ]

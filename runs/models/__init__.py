@@ -1,6 +1,7 @@
 """Execution, one noun per file; import them from here."""
 
 from runs.models.agenda import Agenda
+from runs.models.approval import Approval, Approver
 from runs.models.batch import Batch, BatchItem
 from runs.models.dead_letter import DeadLetter
 from runs.models.event import DedupeKey, Evaluation, Event
@@ -12,6 +13,8 @@ from runs.models.worker import Worker
 
 __all__ = [
     "Agenda",
+    "Approval",
+    "Approver",
     "Batch",
     "BatchItem",
     "DeadLetter",

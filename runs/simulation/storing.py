@@ -12,7 +12,7 @@ from django.db import transaction
 from automations.engine.parts import Plan
 from automations.engine.state import RunState, StepState
 from automations.models import Version
-from runs.dispatch import Arrival, Asked
+from runs.asking import Arrival, Asked
 from runs.models import Event, LogEntry, Run, Step
 from runs.simulation.results import Simulation
 from runs.states import RunStatus

@@ -20,7 +20,7 @@ from automations.permissions import may, require
 from automations.plans import plan_of, problems
 from automations.refusals import Invalid
 from runs import database
-from runs.dispatch import Arrival, Asked, ask
+from runs.asking import Arrival, Asked, ask
 from runs.executor.perform import storable
 from runs.executor.record import LogRow
 from runs.models import Run

@@ -90,9 +90,13 @@ def live(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterat
         )
         made.serve()
         made.work()
-        made.api("POST", "connections", {"slug": "crm", "name": "CRM", "base_urls": [receiver.url], "allow_private": True})
+        made.api(
+            "POST", "connections", {"slug": "crm", "name": "CRM", "base_urls": [receiver.url], "allow_private": True}
+        )
         for slug in ("shop", "issues"):
-            made.api("POST", "endpoints", {"slug": slug, "name": slug, "scheme": "github", "secret": SECRET, "enabled": True})
+            made.api(
+                "POST", "endpoints", {"slug": slug, "name": slug, "scheme": "github", "secret": SECRET, "enabled": True}
+            )
         (folder / "orders.yaml").write_text(DOCUMENT)
         made.manage("import_workflow", str(folder / "orders.yaml"))
         (folder / "issues.yaml").write_text(ISSUES)
@@ -106,7 +110,9 @@ def live(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterat
 
 def send(live: Installation, endpoint: str, body: bytes, delivery: str, **headers: str) -> tuple[int, Any]:
     signed = signatures.sign("github", SECRET, body, now=time.time(), message_id=delivery)
-    return live.request("POST", f"/hooks/{endpoint}", body, headers={**signed, "Content-Type": "application/json", **headers})
+    return live.request(
+        "POST", f"/hooks/{endpoint}", body, headers={**signed, "Content-Type": "application/json", **headers}
+    )
 
 
 def order(number: int, total: int = 250) -> bytes:
@@ -115,7 +121,8 @@ def order(number: int, total: int = 250) -> bytes:
 
 def finished(live: Installation, run: int) -> dict[str, Any]:
     return live.until(
-        lambda: (row := live.api("GET", f"runs/{run}"))["status"] in ("succeeded", "failed", "cancelled") and row, f"run {run}"
+        lambda: (row := live.api("GET", f"runs/{run}"))["status"] in ("succeeded", "failed", "cancelled") and row,
+        f"run {run}",
     )
 
 
@@ -135,7 +142,9 @@ def test_a_signed_webhook_becomes_a_finished_and_explained_run(live: Installatio
     small = finished(live, send(live, "shop", order(2, total=90), "signed-2")[1]["runs"][0])
     skipped = next(step for step in small["steps"] if step["action"] == "first")
     assert skipped["status"] == "skipped" and "event.order.total = 90" in skipped["reason"]
-    assert [row["result"] for row in live.api("GET", f"evaluations?workflow=order-routing&limit=1")["results"]] == ["fired"]
+    assert [row["result"] for row in live.api("GET", "evaluations?workflow=order-routing&limit=1")["results"]] == [
+        "fired"
+    ]
 
 
 def test_every_github_payload_is_accepted_as_signed_and_refused_with_one_byte_changed(live: Installation) -> None:
@@ -149,7 +158,9 @@ def test_every_github_payload_is_accepted_as_signed_and_refused_with_one_byte_ch
         assert (status, len(answer["runs"])) == (202, 1), file.name
         signed = signatures.sign("github", SECRET, body, now=time.time(), message_id=f"changed-{file.stem}")
         changed = body[:-1] + bytes([body[-1] ^ 1])
-        status, answer = live.request("POST", "/hooks/issues", changed, headers={**signed, "Content-Type": "application/json"})
+        status, answer = live.request(
+            "POST", "/hooks/issues", changed, headers={**signed, "Content-Type": "application/json"}
+        )
         assert (status, answer) == (401, None), file.name
     verdicts = [row["verdict"] for row in live.api("GET", f"receipts?limit={2 * len(files)}")["results"]]
     assert sorted(verdicts) == ["accepted"] * len(files) + ["bad_signature"] * len(files)
@@ -157,7 +168,9 @@ def test_every_github_payload_is_accepted_as_signed_and_refused_with_one_byte_ch
 
 def test_fifty_copies_at_once_start_one_run(live: Installation) -> None:
     answers: list[tuple[int, Any]] = []
-    threads = [threading.Thread(target=lambda: answers.append(send(live, "shop", order(50), "copy-1"))) for _ in range(50)]
+    threads = [
+        threading.Thread(target=lambda: answers.append(send(live, "shop", order(50), "copy-1"))) for _ in range(50)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -179,7 +192,12 @@ def test_a_failing_receiver_leads_to_a_dead_letter_and_its_replay_finishes_the_r
     letter = live.api("GET", "dead-letters?workflow=order-routing&state=open")["results"][0]
     error = letter["error"]
     assert (error["type"], error["attempt"], error["attempts"]) == ("http_status", 3, 3)
-    assert error["cause"] and error["hint"] and error["context"]["status"] == 500 and error["retry_policy"]["attempts"] == 3
+    assert (
+        error["cause"]
+        and error["hint"]
+        and error["context"]["status"] == 500
+        and error["retry_policy"]["attempts"] == 3
+    )
     dry = live.manage("replay_dead_letters", "--workflow", "order-routing", "--dry-run")
     assert "1" in dry.stdout and len(receiver.calls) == before + 4
     del receiver.paths["/notes"]
@@ -203,7 +221,9 @@ def test_run_test_gives_candidates_reasons_values_and_logs_and_touches_nothing(
     assert len(matching["logs"]) >= 3 and matching["run"]["mode"] == "simulate"
     other = live.api("POST", path, {"payload": {"type": "order.sent"}}, expect=200)
     assert other["matched"] is False and other["run"] is None and "order.sent" in other["trigger"]["reason"]
-    unknown = live.api("POST", path, {"payload": {"type": "order.paid", "order": {"id": 1, "country": "DE"}}}, expect=200)
+    unknown = live.api(
+        "POST", path, {"payload": {"type": "order.paid", "order": {"id": 1, "country": "DE"}}}, expect=200
+    )
     assert any("event.order.total" in row["reason"] for row in unknown["blocked"])
     assert len(receiver.calls) == before
 
@@ -212,7 +232,9 @@ def test_a_viewer_may_not_run_test_and_a_stranger_sees_nothing(live: Installatio
     live.api("PUT", "workflows/order-routing/access", [{"user": "vera", "role": "viewer"}])
     body = {"payload": {}}
     for username, expected in (("vera", 403), ("carl", 404)):
-        status, answer = live.request("POST", "/api/v1/workflows/order-routing/run-test", body, token=token(live, username))
+        status, answer = live.request(
+            "POST", "/api/v1/workflows/order-routing/run-test", body, token=token(live, username)
+        )
         assert status == expected, answer
     assert live.request("GET", "/api/v1/workflows/order-routing", token=token(live, "vera"))[0] == 200
     assert live.request("GET", "/api/v1/workflows", headers={"Authorization": ""})[0] == 401

@@ -16,7 +16,9 @@ from tests.receiver import Receiver
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(280)]
 
 
-def test_a_broker_that_forgets_everything_while_workers_are_killed_loses_nothing(tmp_path: Path, receiver: Receiver) -> None:
+def test_a_broker_that_forgets_everything_while_workers_are_killed_loses_nothing(
+    tmp_path: Path, receiver: Receiver
+) -> None:
     server = ValkeyServer()
     server.start()
     url = f"redis://127.0.0.1:{server.port}/0"

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from knox.models import AuthToken
 
-from automations import permissions
+from automations import access, permissions
 from automations.documents import document_of
 from automations.models import Connection, Mode, Workflow
 from runs.models import Batch, Event, Run, ScenarioResult
@@ -350,3 +350,38 @@ def test_a_genuine_delivery_is_taken_in_again_and_a_forged_one_is_not(browse: Br
     assert "Take in again" not in shown
     client.post(page("automations_webhooks_receipt_replay", forged.pk))
     assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize("noun", ["connection", "endpoint", "account"])
+def test_who_may_name_a_thing_in_a_workflow_is_decided_on_its_page(
+    browse: Browse, root: User, ben: User, svc: User, noun: str
+) -> None:
+    things: dict[str, Any] = {
+        "connection": lambda: Connection.objects.create(slug="crm", base_urls=["https://crm.example.com"]),
+        "endpoint": lambda: Endpoint.objects.create(slug="shop", scheme="none"),
+        "account": lambda: svc,
+    }
+    thing = things[noun]()
+    name = f"{thing._meta.app_label}_{thing._meta.model_name}"
+    client, use = browse(root), page(f"{name}_use", thing.pk)
+    client.post(use, {"user": ben.pk, "group": ""})
+    assert access.users_of(thing) == [{"user": "ben"}]
+    assert "user:ben" in client.get(page(f"{name}_change", thing.pk)).content.decode()
+    browse(ben)
+    client.post(use, {"stop": "user:ben"})
+    assert access.users_of(thing) == [{"user": "ben"}]
+    browse(root)
+    client.post(use, {"stop": "user:ben"})
+    client.post(use, {"stop": "group:nobody"})
+    client.post(use, {})
+    assert access.users_of(thing) == []
+
+
+def test_only_superusers_let_workflows_act_as_a_superuser(browse: Browse, root: User, ben: User, ana: User) -> None:
+    ben.user_permissions.set(Permission.objects.filter(codename__in=("change_user", "view_user")))
+    ben.is_staff = True
+    ben.save()
+    client = browse(ben)
+    assert client.post(page("auth_user_use", root.pk), {"user": ben.pk}).status_code == 403
+    client.post(page("auth_user_use", ana.pk), {"user": ben.pk})
+    assert access.users_of(ana) == [{"user": "ben"}]

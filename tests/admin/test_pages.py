@@ -13,9 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from automations import html
+from automations.admin import story
 from automations.models import Connection, Workflow
 from runs.models import Batch, BatchItem, DeadLetter, Run, Worker
 from tests.admin.conftest import ERROR, HOSTILE, World, make_run
+from tests.automations.definitions import orders
 from webhooks.models import Endpoint, Receipt
 
 Browse = Callable[[User], Client]
@@ -198,3 +201,43 @@ def test_the_home_page_shows_what_needs_somebody(browse: Browse, ana: User, worl
 
 def test_home_tells_a_newcomer_how_to_begin(browse: Browse, root: User) -> None:
     assert "Begin with a workflow" in browse(root).get(page("index")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("actions[1].config.connection", "step announce, settings: connection"),
+        ("triggers[0].filter", "trigger paid, only if"),
+        ("conditions.large.all[0].operator", "condition large, all: [0].operator"),
+        ("actions[9].when", "step 9, only when"),
+        ("run_as", "run_as"),
+        ("", ""),
+    ],
+)
+def test_a_place_in_the_definition_is_told_in_words(path: str, words: str) -> None:
+    assert story.place(orders(), path) == words
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"),
+    [(None, "–"), (0, "0 ms"), (999, "999 ms"), (2000, "2 s"), (1440, "1.4 s"), (59_400, "59 s"), (59_600, "1 min"),
+     (125_000, "2 min 5 s"), (3_600_000, "1 h"), (11_400_000, "3 h 10 min"), (90_000_000, "1 d 1 h")],
+)  # fmt: skip
+def test_a_duration_reads_as_people_say_it(milliseconds: Any, words: str) -> None:
+    assert html.span(milliseconds) == words
+
+
+@pytest.mark.parametrize(
+    ("tree", "words"),
+    [
+        ({"field": "event.a", "operator": "gt", "value": 1}, "event.a > 1"),
+        ({"any": [{"field": "event.a", "operator": "exists"}, {"expression": "event.b"}]}, "event.a is present or event.b"),
+        ({"none": [{"field": "event.a", "operator": "in", "value": ["x"]}]}, 'none of: event.a is one of ["x"]'),
+        ("not large", 'not large: event.t ≥ 5'),
+        ("event.a == 1", "event.a == 1"),
+        ({"all": "broken"}, ""),
+        (7, "…"),
+    ],
+)  # fmt: skip
+def test_a_condition_reads_as_a_phrase(tree: Any, words: str) -> None:
+    assert story.condition(tree, {"large": {"field": "event.t", "operator": "gte", "value": 5}}) == words

@@ -30,7 +30,7 @@ def kind(tmp_path: Path) -> Iterator[ActionKind]:
     block = re.search(r"```python\n(.*?)```", read("README.md").split("## How to add a kind")[1], re.S)
     assert block
     path = tmp_path / "sms_send.py"
-    path.write_text(textwrap.dedent("   " + block[1]))
+    path.write_text(textwrap.dedent(block[1]))
     spec = importlib.util.spec_from_file_location("sms_send", path)
     assert spec and spec.loader
     module = sys.modules["sms_send"] = importlib.util.module_from_spec(spec)

@@ -14,9 +14,10 @@ _MADE = {"var", "build", "dist", "htmlcov", "__pycache__", "node_modules"}
 
 
 def files(*tops: str, suffix: str = "") -> Iterator[Path]:
-    """Files that belong to the repository, under these folders or everywhere; hidden folders of tools are left out."""
+    """Files of the repository: these, those under these folders, or all. Folders of tools are left out."""
     for top in tops or ("",):
-        for path in sorted((ROOT / top).rglob(f"*{suffix}")):
+        found = [ROOT / top] if (ROOT / top).is_file() else sorted((ROOT / top).rglob(f"*{suffix}"))
+        for path in found:
             parts = path.relative_to(ROOT).parts
             hidden = any(part.startswith(".") and part != ".ci" for part in parts[:-1])
             made = any(part in _MADE or part.endswith(".egg-info") for part in parts)

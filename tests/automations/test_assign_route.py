@@ -72,7 +72,11 @@ class TestTurns:
 
     def test_the_pool_may_come_from_the_event(self) -> None:
         workflow(route(among="{{ event.team }}"), triggers=ABOUT_ORDERS)
-        assert one_by_one({"id": 1, "team": ["x", "y"]}, {"id": 2, "team": ["x", "y"]}, {"id": 3, "team": ["z"]}) == ["x", "y", "z"]
+        assert one_by_one({"id": 1, "team": ["x", "y"]}, {"id": 2, "team": ["x", "y"]}, {"id": 3, "team": ["z"]}) == [
+            "x",
+            "y",
+            "z",
+        ]
 
     def test_the_active_members_of_a_group_by_name(self) -> None:
         workflow(route(group="support"), triggers=ABOUT_ORDERS)

@@ -112,3 +112,16 @@ def test_quickstart_is_idempotent(tmp_path: Path) -> None:
     file.write_bytes(b"\xff nonsense")
     run(*words)
     assert AuthToken.objects.count() == 2
+
+
+def test_workflows_are_checked_and_what_is_missing_is_an_exit_code(ana: User, svc: User) -> None:
+    save(orders(), by=None)
+    assert run("check_workflows") == "order-routing: complete\n"
+    with pytest.raises(CommandError, match="1 of 1"):
+        run("check_workflows", "--go-live")
+    save({"workflow": "other"}, by=None, incomplete=True)
+    assert run("check_workflows", "order-routing") == "order-routing: complete\n"
+    with pytest.raises(CommandError, match="1 of 2"):
+        run("check_workflows")
+    with pytest.raises(CommandError, match="nothing"):
+        run("check_workflows", "nothing")

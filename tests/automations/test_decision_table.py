@@ -68,7 +68,9 @@ class TestHitPolicies:
             decided({"total": 250, "vip": True}, hit="unique")
         assert (caught.value.type, caught.value.retryable) == ("ambiguous", False)
         assert caught.value.message == "Rows 1 and 2 match, but with the hit policy “unique” only one may."
-        assert caught.value.context == {"rows": {"1": "event.total = 250, needed > 100", "2": "event.vip = true, needed true"}}
+        assert caught.value.context == {
+            "rows": {"1": "event.total = 250, needed > 100", "2": "event.vip = true, needed true"}
+        }
 
     @pytest.mark.parametrize("hit", ["first", "unique"])
     def test_where_no_row_matches_otherwise_counts_else_null(self, hit: str) -> None:
@@ -177,7 +179,9 @@ class TestSaving:
         assert idle.message == "Row 2 is never reached: the rows before it take all that it matches."
 
     def test_a_reference_of_a_row_that_leads_nowhere_is_wrong(self) -> None:
-        after = table([row(rule("steps.gone.output.x", "eq", 1), a="{{ steps.later.output }}")], otherwise={}) | {"needs": ["first"]}
+        after = table([row(rule("steps.gone.output.x", "eq", 1), a="{{ steps.later.output }}")], otherwise={}) | {
+            "needs": ["first"]
+        }
         problems = found(action("first"), after, action("later"))
         assert {(one.path, one.message) for one in problems if one.severity == "wrong"} == {
             ("actions[1].config.rows[0].when", "There is no step “gone”."),
@@ -203,7 +207,9 @@ class TestSaving:
 
     @pytest.mark.django_db
     def test_a_table_is_exported_as_it_was_imported_and_follows_a_renamed_step(self, ana: User, svc: User) -> None:
-        rows = [row(rule("steps.first.output.key", "eq", "{{ steps.first.output.key }}"), a="{{ steps.first.output.key }}")]
+        rows = [
+            row(rule("steps.first.output.key", "eq", "{{ steps.first.output.key }}"), a="{{ steps.first.output.key }}")
+        ]
         made = document(actions=[action("first"), table(rows, otherwise={"a": 1}) | {"needs": ["first"]}])
         saved = save(made, by=None).workflow
         assert document_of(saved)["actions"] == made["actions"]
@@ -216,13 +222,19 @@ class TestSaving:
         many = [row(rule("event.n", "eq", n), a=n) for n in range(500)]
         assert found(table(many, otherwise={})) == []
         assert decided({"n": 499}, rows=many, otherwise={}) == {"a": 499}
-        assert found(table([*many, many[0]], otherwise={}))[0].message == "There are 501 rows, at most 500 are possible."
+        assert (
+            found(table([*many, many[0]], otherwise={}))[0].message == "There are 501 rows, at most 500 are possible."
+        )
 
 
 @pytest.mark.django_db
 class TestSimulated:
     def test_a_table_is_really_computed_and_says_which_row_decided_and_why(self, ana: User) -> None:
-        made = workflow(table(), action("after", needs=["decide"], config={"values": {"t": "{{ steps.decide.output.team }}"}}), live=False)
+        made = workflow(
+            table(),
+            action("after", needs=["decide"], config={"values": {"t": "{{ steps.decide.output.team }}"}}),
+            live=False,
+        )
         answer = run_test(made, by=None, payload={"total": 20, "vip": True}, trigger="by_hand")
         assert [one["action"] for one in answer["candidates"]] == ["decide", "after"]
         assert answer["candidates"][0]["input"]["rows"] == [
@@ -235,9 +247,7 @@ class TestSimulated:
 
     def test_an_undecidable_table_is_blocked_with_the_missing_path(self) -> None:
         answer = run_test(workflow(table(), live=False), by=None, payload={}, trigger="by_hand")
-        assert answer["blocked"] == [
-            {"action": "decide", "reason": "row 1 cannot be decided: event.total is missing"}
-        ]
+        assert answer["blocked"] == [{"action": "decide", "reason": "row 1 cannot be decided: event.total is missing"}]
 
     def test_an_undecidable_table_may_be_skipped(self) -> None:
         made = workflow(table() | {"on_unknown": "skip"}, live=False)
@@ -263,12 +273,16 @@ class TestCarried:
         return {step.action: step for step in Step.objects.filter(run=run)}
 
     def test_the_step_keeps_what_was_looked_at_and_the_log_says_why(self) -> None:
-        made = workflow(table(), action("after", needs=["decide"], config={"values": {"t": "{{ steps.decide.output.team }}"}}))
+        made = workflow(
+            table(), action("after", needs=["decide"], config={"values": {"t": "{{ steps.decide.output.team }}"}})
+        )
         steps = self.start(made, {"total": 250})
         assert steps["decide"].output == {"team": "finance"}
         assert steps["decide"].input["rows"][0]["reason"] == "event.total = 250, needed > 100"
         assert steps["after"].output == {"t": "finance"}
-        assert LogEntry.objects.filter(step="decide", message="Row 1 matched: event.total = 250, needed > 100.").exists()
+        assert LogEntry.objects.filter(
+            step="decide", message="Row 1 matched: event.total = 250, needed > 100."
+        ).exists()
 
     def test_an_undecidable_table_is_a_dead_letter_with_the_path(self) -> None:
         self.start(workflow(table()), {})

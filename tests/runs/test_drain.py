@@ -9,6 +9,7 @@ import pytest
 from django.core import mail
 
 from automations import releases
+from automations.models import Epoch, Workflow
 from runs import dead_letters, dispatch, lifecycle
 from runs.models import Agenda, DeadLetter, Event, LogEntry, Run, Step
 from tests import builders
@@ -270,3 +271,14 @@ def test_a_step_is_never_performed_without_a_guard_that_is_not_carried_out_yet(
     start(made)
     carry_all()
     assert DeadLetter.objects.get().error["type"] == "unsupported" and not receiver.calls
+
+
+def test_a_priority_takes_effect_when_it_is_saved_whatever_version_runs() -> None:
+    made = workflow(action("one"), priority=2)
+    start(made)
+    Workflow.objects.filter(pk=made.pk).update(priority=9)
+    Epoch.advance()
+    start(made)
+    assert list(Run.objects.order_by("id").values_list("priority", flat=True)) == [2, 9]
+    head_starts = list(Agenda.objects.order_by("id").values_list("head_start", flat=True))
+    assert head_starts[1] > head_starts[0]

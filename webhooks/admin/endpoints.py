@@ -13,6 +13,7 @@ from unfold.decorators import display
 from automations import html
 from automations.admin.base import HistoryAdmin, ManagedAdmin, named_by, refused_fields
 from automations.admin.fields import StructureField
+from automations.admin.sharing import SharingAdmin
 from automations.models import Workflow
 from automations.permissions import may_manage, visible_to
 from automations.refusals import Refusal
@@ -58,7 +59,7 @@ class EndpointForm(forms.Form):
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(HistoryAdmin, ManagedAdmin):
+class EndpointAdmin(HistoryAdmin, SharingAdmin, ManagedAdmin):
     list_display = ("title", "url_path", "scheme", "state", "last_verdict", "last_at")
     search_fields = ("slug", "name")
     exclude = ("secret", "previous_secret")
@@ -96,7 +97,7 @@ class EndpointAdmin(HistoryAdmin, ManagedAdmin):
         return html.moment(endpoint.newest_at)
 
     def own_urls(self) -> list[URLPattern]:
-        return [self.own("<int:object_id>/rotate/", self.rotate, "rotate")]
+        return [self.own("<int:object_id>/rotate/", self.rotate, "rotate"), *super().own_urls()]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         self.require(request, "add", None)
@@ -147,6 +148,7 @@ class EndpointAdmin(HistoryAdmin, ManagedAdmin):
             "form": form if may_change else None,
             "may_delete": may_manage(request.user, "delete", endpoint),
             "listening": visible_to(request.user).filter(pk__in=listening),
+            **self.sharing(request, endpoint),
             "named_by": named_by("endpoint", endpoint.slug, request.user),
             "receipts": [
                 (receipt, verdict(receipt))

@@ -225,7 +225,7 @@ def _joined(headers: Any) -> dict[str, str]:
 
 
 def _next_hop(hop: _Hop, status: int, location: str, credentials: frozenset[str], ports: frozenset[int] | None) -> _Hop:
-    """The request after a redirect (RFC 9110, 15.4). Another origin gets no credentials, another host no allow_private."""
+    """The request after a redirect (RFC 9110, 15.4): no credentials for another origin, no allow_private for a host."""
     try:
         url = checked_url(str(hop.url.join(URL(location, encoded=True))), ports)
     except (NetworkError, ValueError):

@@ -85,3 +85,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A closing hint such as ``; did you mean 'event'?``, or nothing."""
     near = get_close_matches(name[:64], sorted(k for k in known if len(k) <= 64)[:500], n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def known_names(known: Iterable[str]) -> str:
+    """A closing list of the names there are, where they are few enough to be of use."""
+    names = sorted(known)
+    return f"; known here: {', '.join(names)}" if 0 < len(names) <= 12 else ""

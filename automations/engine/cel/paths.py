@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .access import has, path_text, step_text, take, take_optional
 from .ast import Has, Ident, Index, Literal, Node, Select, children
 from .budget import Frame
-from .errors import AbsentFault, ExpressionError, Fault, MissingValue, did_you_mean, missing_message
+from .errors import AbsentFault, ExpressionError, Fault, MissingValue, did_you_mean, known_names, missing_message
 from .values import TYPES
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _undeclared(compiler: Compiler, root: Ident, dotted: list[str], place: tuple
     if not any(name in names for name in dotted):
         beneath = [name for name in names if name.startswith(f"{root.name}.")]
         name = dotted[1] if beneath and len(dotted) > 1 else root.name
-        raise ExpressionError(f"undeclared name '{name}'{did_you_mean(name, names)}", *here)
+        raise ExpressionError(f"undeclared name '{name}'{did_you_mean(name, names) or known_names(names)}", *here)
 
     def missing(frame: Frame) -> Any:
         raise MissingValue(missing_message(dotted[-1]), *place, dotted[-1])

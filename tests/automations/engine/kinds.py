@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from automations.engine.errors import Problem
+from automations.engine.parts import RulesPlace
 
 
 @dataclass
@@ -20,6 +21,7 @@ class Kind:
     its_safety: str = "safe"
     problems: list[Problem] = field(default_factory=list)
     dedupe_required: bool = False
+    rules: RulesPlace | None = None
 
     def risk(self, config: Mapping[str, Any]) -> str:
         return "read" if config.get("method") == "GET" else self.its_risk
@@ -53,6 +55,8 @@ ACTIONS = {
         Kind("transform", {"type": "object", "required": ["values"], "properties": {"values": {"type": "object"}}}, pure=True),
         Kind("http.request", HTTP, its_risk="reversible", its_safety="keyed"),
         Kind("log.write", {"type": "object"}, pure=True),
+        Kind("decision.table", {"type": "object"}, pure=True, rules=RulesPlace("rows", ("otherwise",))),
+        Kind("assign.route", {"type": "object"}, its_risk="reversible", rules=RulesPlace("rules", ("among", "group"))),
         Kind("email.send", {"type": "object"}, its_risk="irreversible", its_safety="unsafe"),
     )
 }  # fmt: skip

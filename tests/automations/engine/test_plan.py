@@ -147,7 +147,7 @@ WRONG = [
     ({"key": "A"}, "actions[0].key", "cannot be a key"),
     ({"key": None}, "actions[0].key", "no key"),
     (HTTP | {"config": {"url": "http://x/", "method": "POSTT"}}, "actions[0].config.method", "Did you mean “POST”"),
-    (HTTP | {"config": {"url": 5, "method": "POST"}}, "actions[0].config.url", "not of type"),
+    (HTTP | {"config": {"url": 5, "method": "POST"}}, "actions[0].config.url", "needed text"),
     (HTTP | {"config": {"url": "x", "method": "POST", "jsn": 1}}, "actions[0].config.jsn", "Did you mean “json”"),
 ]  # fmt: skip
 
@@ -399,7 +399,7 @@ class TestKinds:
         kinds = {"picky": Picky("picky", {"type": "object", "properties": {"n": {"type": "integer"}}})}
         bad = check(document({"key": "a", "kind": "picky", "config": {"n": "x"}}), actions=kinds, triggers=TRIGGERS)
         good = check(document({"key": "a", "kind": "picky", "config": {"n": 2}}), actions=kinds, triggers=TRIGGERS)
-        assert bad[0].message == '"x" is not of type "integer"'
+        assert bad[0].message == 'This is text ("x"), needed a whole number.'
         assert good[0].message == "3 is odd"
 
     def test_what_a_kind_reads_by_itself_counts_as_read(self):

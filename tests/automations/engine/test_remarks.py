@@ -64,7 +64,11 @@ class TestWhatIsSaid:
         assert said(*rows, rule("event.country", "not_in", ["DE", "FR", "IT"]), hit="unique", fallback=False) == []
 
     def test_what_cannot_be_sampled_is_not_guessed_at(self) -> None:
-        unclear = ({"expression": "event.a > 1"}, rule("event.b", "matches", "^x"), rule("event.c", "eq", "{{ event.d }}"))
+        unclear = (
+            {"expression": "event.a > 1"},
+            rule("event.b", "matches", "^x"),
+            rule("event.c", "eq", "{{ event.d }}"),
+        )
         assert said(*unclear, *copy.deepcopy(unclear), hit="unique", fallback=False) == []
 
     def test_a_field_and_a_part_of_it_are_not_taken_for_independent(self) -> None:
@@ -157,7 +161,9 @@ def test_nothing_is_said_that_is_not_so(rows: list[Any], hit: str) -> None:
         if "can never match" in remark.message:
             assert not any(line[remark.row] for line in answers)
         elif "never reached" in remark.message:
-            assert not any(line[remark.row] and not any(line[: remark.row]) and None not in line[: remark.row] for line in answers)
+            assert not any(
+                line[remark.row] and not any(line[: remark.row]) and None not in line[: remark.row] for line in answers
+            )
         else:
             event = _example(remark.message)
             verdicts = [condition.evaluate(event).matched for condition in compiled]
@@ -170,7 +176,10 @@ def _usual(variables: dict[str, Any]) -> bool:
     """Inputs whose fields are of the types that rules on them usually ask for."""
     event = variables["event"]
     kinds = {"n": (int, float), "s": str, "f": bool}
-    return all(name in event and type(event[name]) in (kind if isinstance(kind, tuple) else (kind,)) for name, kind in kinds.items())
+    return all(
+        name in event and type(event[name]) in (kind if isinstance(kind, tuple) else (kind,))
+        for name, kind in kinds.items()
+    )
 
 
 @settings(max_examples=40, deadline=None)
