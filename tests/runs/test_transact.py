@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, transaction
 from automations.kinds import ActionKind, Call, actions
 from automations.models import RouteCounter, Subject
 from runs import agenda, dispatch
-from runs.database import Clock, critical, disconnect, is_postgres
+from runs.database import Clock, critical, disconnect
 from runs.executor import transact as module
 from runs.executor.carry import advance, begin
 from runs.executor.drain import Drain
