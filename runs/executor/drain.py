@@ -84,7 +84,7 @@ class Drain:
                 self._listen(bells, bell.helper_name(self.me.id))
                 async with open_network() as network:
                     self.carrier.effects = LiveEffects(
-                        network, self.carrier.services, self.store.call, self.store.check_alive
+                        network, self.carrier.services, self.store.patient, self.store.check_alive
                     )
                     await self._live(bells)
         finally:
