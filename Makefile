@@ -49,6 +49,7 @@ lint: venv ## style, types, import contracts, Django's own checks
 	PUBLIC_URL=https://automation.example.com $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 bench: venv ## figures of docs/performance.md, as ratios of one run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 screenshots: venv ## pictures of every page, light and dark, under var/screenshots

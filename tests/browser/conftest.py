@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,19 +10,13 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-dev-shm-usage",
-]
+from tests.browser.chromium import ARGUMENTS, chromium_path
+
 TIMEOUT = 15_000  # ms; a wait for what the page does, never a measure of how fast it is
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    path = chromium_path()
     for item in items:
         if "tests/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
@@ -35,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def browser() -> Iterator[Browser]:
     # Playwright keeps an event loop running in this thread; Django would take it for an async caller.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    path = next(found for name in CHROMIUM if (found := shutil.which(name)))
+    path = chromium_path()
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield chromium
