@@ -144,7 +144,7 @@ class Carrier:
             outcome = Outcome(key, error=error)
         except Buried:
             self.leave(True)
-            raise
+            return
         finally:
             slow.cancel()
             hand.performing.pop(key, None)

@@ -16,8 +16,11 @@ from runs.executor.workers import Incarnation
 log = logging.getLogger("automation.drain")
 
 
-class Buried(Exception):
-    """This worker was, or may have been, taken for dead: it owns nothing and must begin anew."""
+class Buried(BaseException):
+    """This worker was, or may have been, taken for dead: it owns nothing and must begin anew.
+
+    No Exception, so that nothing on the way takes it for the failure of a step (as with asyncio.CancelledError).
+    """
 
 
 class DatabaseThread:

@@ -40,6 +40,8 @@ def carry_all(timeout: float = 30, *, asleep: bool = False, **options: Any) -> N
             time.sleep(0.02)
         else:
             rows = list(Agenda.objects.values())
+            if failure:
+                raise failure[0]
             raise AssertionError(f"the drain did not come to an end: {rows} {failure}")
     finally:
         drain.finish()

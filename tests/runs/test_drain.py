@@ -11,6 +11,8 @@ from django.core import mail
 from automations import releases
 from automations.models import Epoch, Workflow
 from runs import dead_letters, dispatch, lifecycle
+from runs.executor.database_thread import Buried
+from runs.executor.workers import Incarnation
 from runs.models import Agenda, DeadLetter, Event, LogEntry, Run, Step
 from tests import builders
 from tests.builders import action, workflow
@@ -271,6 +273,22 @@ def test_a_step_is_never_performed_without_a_guard_that_is_not_carried_out_yet(
     start(made)
     carry_all()
     assert DeadLetter.objects.get().error["type"] == "unsupported" and not receiver.calls
+
+
+def test_a_worker_that_may_be_buried_sends_nothing_and_fails_nothing(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builders.connection("crm", receiver.url)
+    run = start(workflow(call("notify")))
+    with monkeypatch.context() as patch:
+        patch.setattr(Incarnation, "stale", property(lambda self: True))
+        with pytest.raises(Buried):
+            carry_all()
+    assert not receiver.calls
+    assert not DeadLetter.objects.exists()
+    carry_all()
+    assert Run.objects.get(pk=run.pk).status == "succeeded"
+    assert len(receiver.calls) == 1
 
 
 def test_a_priority_takes_effect_when_it_is_saved_whatever_version_runs() -> None:
