@@ -100,5 +100,4 @@ def test_a_cancel_of_a_blocked_run_is_not_held_back() -> None:
     def stage(world: World) -> Cast:
         return [cycle(world, "a", finish=True), cycle(world, "b", finish=True), [cancel(world, 2)]]
 
-    with pytest.raises(AssertionError, match="more in hand"):
-        explore(stage, targets=2, limit=1)  # the cancelled one passes the limit: that is what it is to do
+    assert explore(stage, targets=2, limit=1) == 140

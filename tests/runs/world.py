@@ -29,6 +29,7 @@ class World:
         self.arrived: dict[int, int] = dict.fromkeys(range(1, targets + 1), 0)
         self.seen: dict[int, int] = dict.fromkeys(range(1, targets + 1), -1)
         self.done: set[int] = set()
+        self.cancelled: set[int] = set()  # never held back by a limit, so not counted against it
         self.limit = limit
         self.ends = bool(limit and open_slots)  # a slot from start to end is free only once its run has ended
         self.workers: dict[str, WorkerActor] = {}
@@ -58,7 +59,7 @@ class World:
             assert sum(places) <= 1, f"in two places at once: {vars(row)}"
         if self.limit:
             assert sum(row.slot for row in rows) <= self.limit, "over the limit"
-            owned = sum(row.owner is not None for row in rows)
+            owned = sum(row.owner is not None for row in rows if row.target not in self.cancelled)
             assert owned <= self.limit, "more in hand than the limit admits"
 
     def settle(self) -> None:
@@ -142,6 +143,7 @@ def cancel(world: World, target: int) -> Callable[[], None]:
     def act() -> None:
         with transaction.atomic():
             world.arrived[target] += 1
+            world.cancelled.add(target)
             agenda.let_through("run", target, world.now())
 
     return act
